@@ -92,7 +92,8 @@ typedef enum convpool_status {
     CONVPOOL_STATUS_INVALID_MAX_ERROR = 18,
     /** batch is negative. */
     CONVPOOL_STATUS_INVALID_BATCH = 19,
-    /** A tensor stride is not possible: the layout's innermost stride is not 1 (8 for an NCHW8C column), or dst elements collide. */
+    /** A tensor stride is not possible: the layout's innermost stride is not 1 (8 for an NCHW8C column), or dst elements collide.
+     */
     CONVPOOL_STATUS_INVALID_TENSOR_STRIDE = 20,
     /** Not 0 <= task_begin <= task_end <= task count. */
     CONVPOOL_STATUS_INVALID_TASK_RANGE = 21,
@@ -414,8 +415,8 @@ typedef struct convpool_conv2d_args {
 
 /**
  * A 2-D pooling layer on images of ih x iw.
- * TRANSPOSED max pooling with PLANE indices is max-unpooling: src and indices are oh x ow, dst is ih x iw; dst is filled with zeros,
- * then dst[index] = src in row-major order. Index -1 is passed over.
+ * TRANSPOSED max pooling with PLANE indices is max-unpooling: src and indices are oh x ow, dst is ih x iw; dst is filled with
+ * zeros, then dst[index] = src in row-major order. Index -1 is passed over.
  */
 typedef struct convpool_pool2d_desc {
     /** sizeof(convpool_pool2d_desc), set by the caller. */

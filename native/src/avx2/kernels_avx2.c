@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+#define CP_ISA avx2
+#include "simd/vec_avx2.h"
+#include "tmpl/kernels_tmpl.h"

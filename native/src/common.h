@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ * What every source file shares: inlining, checked sizes, struct versions, tensors. */
+#ifndef CP_COMMON_H
+#define CP_COMMON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "convpool.h"
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define CP_INLINE __forceinline
+#define CP_UNROLL
+#else
+#define CP_INLINE inline __attribute__((always_inline))
+#if defined(__clang__)
+#define CP_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define CP_UNROLL _Pragma("GCC unroll 16")
+#endif
+#endif
+
+#define CP_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define CP_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+static inline int64_t cp_ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0); }
+
+/* For a, b >= 0: stores the result and returns true if it fits. */
+static inline bool cp_mul(int64_t a, int64_t b, int64_t *result) {
+    if (b != 0 && a > INT64_MAX / b) return false;
+    *result = a * b;
+    return true;
+}
+static inline bool cp_add(int64_t a, int64_t b, int64_t *result) {
+    if (a > INT64_MAX - b) return false;
+    *result = a + b;
+    return true;
+}
+/* Rounds n >= 0 up to a multiple of CONVPOOL_ALIGNMENT. */
+static inline bool cp_align(int64_t n, int64_t *result) {
+    if (!cp_add(n, CONVPOOL_ALIGNMENT - 1, &n)) return false;
+    *result = n & ~(int64_t)(CONVPOOL_ALIGNMENT - 1);
+    return true;
+}
+static inline bool cp_is_aligned(const void *p, uintptr_t alignment) { return ((uintptr_t)p & (alignment - 1)) == 0; }
+
+/* Copies a caller's struct into ours by the rule of convpool.h: `size` is ours, the caller's first field is its own. */
+convpool_status cp_read_struct(void *ours, const void *theirs, uint32_t size);
+/* Copies ours into the caller's, as much as it has room for; keeps its struct_size. */
+convpool_status cp_write_struct(void *theirs, const void *ours, uint32_t size);
+
+/* A tensor as a run sees it: batch x channels x height x width elements of element_size bytes. */
+typedef struct cp_tensor {
+    const void *data;
+    convpool_layout layout;
+    int64_t element_size;
+    int64_t batch, channels, height, width;
+    convpool_strides strides;
+} cp_tensor;
+
+/* Fills in dense strides where `strides` is NULL; checks pointer, alignment and strides. A tensor that is written must not collide
+ * with itself. `batch` is at least 1. */
+convpool_status cp_tensor_init(cp_tensor *tensor, const convpool_strides *strides, bool written);
+/* Whether two tensors might share a byte. Exact enough for regions and channel slices of one parent. */
+bool cp_tensors_overlap(const cp_tensor *a, const cp_tensor *b);
+
+/* Elements from a pixel's channel 0 to its channel c. */
+static inline int64_t cp_channel_offset(convpool_layout layout, int64_t channel_stride, int64_t c) {
+    return layout == CONVPOOL_LAYOUT_NCHW8C ? (c >> 3) * channel_stride + (c & 7) : c * channel_stride;
+}
+
+/* The cell of an axis of n cells that coordinate i reads, or -1 for a padded zero. */
+static inline int64_t cp_border(convpool_border border, int64_t i, int64_t n) {
+    if (i >= 0 && i < n) return i;
+    switch (border) {
+    case CONVPOOL_BORDER_REFLECT:
+        return i < 0 ? -i : 2 * n - 2 - i;
+    case CONVPOOL_BORDER_REPLICATE:
+        return i < 0 ? 0 : n - 1;
+    case CONVPOOL_BORDER_CIRCULAR:
+        return i < 0 ? i + n : i - n;
+    default:
+        return -1;
+    }
+}
+
+/* The taps [begin, end) of `taps` at `origin + tap * dilation` that fall into [0, n). */
+static inline void cp_tap_range(int64_t origin, int64_t dilation, int64_t taps, int64_t n, int64_t *begin, int64_t *end) {
+    *begin = origin < 0 ? cp_ceil_div(-origin, dilation) : 0;
+    *end = origin < n ? CP_MIN(taps, (n - 1 - origin) / dilation + 1) : 0;
+    if (*begin > *end) *begin = *end;
+}
+
+#endif

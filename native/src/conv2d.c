@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: MIT
+ * Convolution: validation, plans and the loop over tasks. */
+#include "kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+struct convpool_conv2d {
+    const convpool_conv2d *self; /* a plan does not move */
+    convpool_conv2d_desc desc;
+    convpool_plan_info info;
+    const cp_kernels *kernels;
+    bool clip_taps; /* padded taps must be skipped, because a weight times zero might be NaN */
+    int64_t group_in, group_out;
+    /* direct-channels: packed weights are [group][panel][block][kh][kw][channel][16] */
+    int64_t panels;        /* of a group */
+    int64_t panels_a_task; /* output channels of a task */
+    int64_t rows_a_task, columns_a_task;
+    int64_t channels_a_pass; /* input channels that are packed at once */
+    int64_t panel_tasks, row_tasks, column_tasks;
+    int64_t weights_bytes;
+    const float *weights;
+    const float *bias; /* [group][panel][16], or [out_channels] for direct-width */
+};
+
+static const uint32_t plan_header = (sizeof(convpool_conv2d) + CONVPOOL_ALIGNMENT - 1) / CONVPOOL_ALIGNMENT * CONVPOOL_ALIGNMENT;
+
+static convpool_status check_axis(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after,
+                                  convpool_border border, int64_t *output) {
+    int64_t span, padded;
+    if (input < 1) return CONVPOOL_STATUS_INVALID_INPUT_SIZE;
+    if (kernel < 1) return CONVPOOL_STATUS_INVALID_KERNEL;
+    if (stride < 1) return CONVPOOL_STATUS_INVALID_STRIDE;
+    if (dilation < 1) return CONVPOOL_STATUS_INVALID_DILATION;
+    if (before < 0 || after < 0) return CONVPOOL_STATUS_INVALID_PADDING;
+    const int64_t most = border == CONVPOOL_BORDER_REFLECT ? input - 1 : border == CONVPOOL_BORDER_CIRCULAR ? input : INT64_MAX;
+    if (before > most || after > most) return CONVPOOL_STATUS_INVALID_PADDING;
+    if (!cp_mul(kernel - 1, dilation, &span) || !cp_add(input, before, &padded) || !cp_add(padded, after, &padded)) {
+        return CONVPOOL_STATUS_SIZE_OVERFLOW;
+    }
+    if (span >= padded) return CONVPOOL_STATUS_EMPTY_OUTPUT;
+    *output = (padded - span - 1) / stride + 1;
+    return CONVPOOL_STATUS_OK;
+}
+
+static convpool_status check_desc(const convpool_conv2d_desc *d, int64_t *oh, int64_t *ow) {
+    if (d->src_type != CONVPOOL_DATA_TYPE_F32 || d->weights_type != CONVPOOL_DATA_TYPE_F32 ||
+        d->dst_type != CONVPOOL_DATA_TYPE_F32) {
+        return CONVPOOL_STATUS_UNSUPPORTED_DATA_TYPE;
+    }
+    if ((unsigned)d->src_layout > CONVPOOL_LAYOUT_NCHW8C || (unsigned)d->dst_layout > CONVPOOL_LAYOUT_NCHW8C) {
+        return CONVPOOL_STATUS_UNSUPPORTED_LAYOUT;
+    }
+    if ((unsigned)d->border > CONVPOOL_BORDER_CIRCULAR) return CONVPOOL_STATUS_UNSUPPORTED_BORDER;
+    if (d->direction != CONVPOOL_DIRECTION_FORWARD) return CONVPOOL_STATUS_UNSUPPORTED_DIRECTION;
+    if ((unsigned)d->activation > CONVPOOL_ACTIVATION_GELU_TANH) return CONVPOOL_STATUS_UNSUPPORTED_ACTIVATION;
+    if ((unsigned)d->numerics > CONVPOOL_NUMERICS_STRICT) return CONVPOOL_STATUS_UNSUPPORTED_NUMERICS;
+    if ((unsigned)d->algorithm > CONVPOOL_ALGORITHM_DIRECT_WIDTH) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
+    if (d->activation == CONVPOOL_ACTIVATION_CLIP && !(d->activation_alpha <= d->activation_beta)) {
+        return CONVPOOL_STATUS_INVALID_ACTIVATION;
+    }
+    if (d->activation == CONVPOOL_ACTIVATION_LEAKY_RELU && isnan(d->activation_alpha)) return CONVPOOL_STATUS_INVALID_ACTIVATION;
+    if (!(d->max_error >= 0)) return CONVPOOL_STATUS_INVALID_MAX_ERROR;
+    if (d->in_channels < 1 || d->out_channels < 1) return CONVPOOL_STATUS_INVALID_CHANNELS;
+    if (d->groups < 1 || d->in_channels % d->groups != 0 || d->out_channels % d->groups != 0) return CONVPOOL_STATUS_INVALID_GROUPS;
+    const convpool_status status = check_axis(d->ih, d->kh, d->stride_h, d->dilation_h, d->pad_top, d->pad_bottom, d->border, oh);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    return check_axis(d->iw, d->kw, d->stride_w, d->dilation_w, d->pad_left, d->pad_right, d->border, ow);
+}
+
+/* The part of an axis of the input, padding included, that `outputs` neighbouring outputs read. */
+static int64_t reach(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) {
+    return (outputs - 1) * stride + (kernel - 1) * dilation + 1;
+}
+
+/* Cuts `total` into tasks of nearly equal length of at most `most`. */
+static int64_t share(int64_t total, int64_t most) { return cp_ceil_div(total, cp_ceil_div(total, CP_MAX(1, most))); }
+
+/* Lengths of the three parts of a direct-channels workspace, in bytes. */
+typedef struct workspace_parts {
+    int64_t x, acc, position;
+} workspace_parts;
+
+static bool workspace_of(const convpool_conv2d *p, workspace_parts *w) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const int64_t rows = reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h);
+    const int64_t columns = reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
+    const int64_t pixels = p->rows_a_task * p->columns_a_task;
+    return cp_mul(rows, columns, &w->x) && w->x <= INT32_MAX && cp_mul(w->x, p->channels_a_pass * (int64_t)sizeof(float), &w->x) &&
+           cp_align(w->x, &w->x) && cp_align(pixels * p->panels_a_task * (int64_t)(CP_PANEL * sizeof(float)), &w->acc) &&
+           cp_align(pixels * (int64_t)sizeof(int32_t), &w->position);
+}
+
+/* Sizes of a direct-channels task. A pass is so many input channels that its weights for one panel stay in L1; a task is so many
+ * pixels that packed input and accumulators stay in L2, while each weight that comes from further away serves dozens of tiles. */
+static void block_channels(convpool_conv2d *p, int64_t oh, int64_t ow) {
+    enum { PASS_PRODUCTS = 288, TASK_PIXELS = 224, X_BYTES = 192 << 10, ACC_BYTES = 256 << 10, SPLIT_PRODUCTS = 64, TASKS = 8 };
+    const convpool_conv2d_desc *d = &p->desc;
+    const int64_t taps = d->kh * d->kw;
+    p->panels = cp_ceil_div(p->group_out, CP_PANEL);
+    p->panels_a_task = p->panels;
+    p->channels_a_pass = CP_MIN(p->group_in, CP_MAX(1, PASS_PRODUCTS / taps / CP_BLOCK) * CP_BLOCK);
+    p->columns_a_task = share(ow, TASK_PIXELS * 2);
+    p->rows_a_task = share(oh, TASK_PIXELS / CP_MIN(p->columns_a_task, TASK_PIXELS));
+    const int64_t position_bytes = p->channels_a_pass * (int64_t)sizeof(float);
+    while (p->rows_a_task > 1 && reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h) >
+                                     X_BYTES / position_bytes / reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w)) {
+        p->rows_a_task = share(oh, p->rows_a_task - 1);
+    }
+    while (p->columns_a_task > 8 && reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) >
+                                        X_BYTES / position_bytes / reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h)) {
+        p->columns_a_task = share(ow, p->columns_a_task / 2);
+    }
+    p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
+    p->column_tasks = cp_ceil_div(ow, p->columns_a_task);
+    /* Few tasks: share the output channels too, while packing the input again for each share costs little beside the products. */
+    const int64_t areas = p->row_tasks * p->column_tasks * d->groups;
+    if (areas < TASKS) {
+        p->panels_a_task = share(p->panels, CP_MAX(cp_ceil_div(p->panels * areas, TASKS), cp_ceil_div(SPLIT_PRODUCTS, taps)));
+    }
+    const int64_t acc_panels = ACC_BYTES / (p->rows_a_task * p->columns_a_task * (int64_t)(CP_PANEL * sizeof(float)));
+    p->panels_a_task = share(p->panels, CP_MIN(p->panels_a_task, CP_MAX(1, acc_panels)));
+    p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+}
+
+/* Rows of a direct-width task: enough to be worth a task, few enough to share. */
+static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
+    const double task_products = 1 << 18;
+    const convpool_conv2d_desc *d = &p->desc;
+    const double row = (double)ow * (double)d->kh * (double)d->kw * (double)p->group_in;
+    p->rows_a_task = share(oh, (int64_t)CP_MIN((double)oh, CP_MAX(1.0, task_products / row)));
+    p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
+    p->column_tasks = p->panel_tasks = 1;
+}
+
+/* Direct-channels computes 16 output channels at once and wastes what a group does not have; direct-width needs a load for each
+ * product, which costs about twice as much as one in a register tile. */
+static convpool_algorithm choose(const convpool_conv2d *p, int64_t ow) {
+    const convpool_conv2d_desc *d = &p->desc;
+    if (d->algorithm != CONVPOOL_ALGORITHM_AUTO) return d->algorithm;
+    const double channels_cost = (double)(cp_ceil_div(p->group_out, CP_PANEL) * CP_PANEL) / (double)p->group_out;
+    const double width_cost = 2.0 * (double)cp_ceil_div(ow, 8) * 8 / (double)ow + (ow < 16 ? 4 : 0) +
+                              (d->stride_w * (d->src_layout == CONVPOOL_LAYOUT_NCHW ? 1 : 8) > 2 ? 8 : 0);
+    return width_cost < channels_cost ? CONVPOOL_ALGORITHM_DIRECT_WIDTH : CONVPOOL_ALGORITHM_DIRECT_CHANNELS;
+}
+
+/* Fills in everything but the weights. */
+static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc) {
+    int64_t oh, ow, taps, products, weights, bias, flops, n;
+    *p = (convpool_conv2d){0};
+    convpool_status status = cp_read_struct(&p->desc, desc, sizeof p->desc);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    convpool_conv2d_desc *d = &p->desc;
+    p->kernels = cp_kernels_of(&d->isa);
+    if (p->kernels == NULL) return CONVPOOL_STATUS_UNSUPPORTED_ISA;
+    status = check_desc(d, &oh, &ow);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    p->group_in = d->in_channels / d->groups;
+    p->group_out = d->out_channels / d->groups;
+    if (!cp_mul(d->kh, d->kw, &taps) || !cp_mul(taps, p->group_in, &products) || !cp_mul(products, d->out_channels, &n) ||
+        !cp_mul(n, oh, &flops) || !cp_mul(flops, ow, &flops) || !cp_mul(flops, 2, &flops) ||
+        !cp_mul(cp_ceil_div(d->in_channels, 8) * 8, d->ih, &n) || !cp_mul(n, d->iw, &n) || !cp_mul(n, sizeof(float), &n) ||
+        !cp_mul(cp_ceil_div(d->out_channels, 8) * 8, oh, &n) || !cp_mul(n, ow, &n) || !cp_mul(n, sizeof(float), &n)) {
+        return CONVPOOL_STATUS_SIZE_OVERFLOW;
+    }
+    p->info = (convpool_plan_info){
+        .struct_size = sizeof p->info,
+        .isa = d->isa,
+        .algorithm = choose(p, ow),
+        .oh = oh,
+        .ow = ow,
+        .flops = flops,
+    };
+    const double unit = ((double)products + 1) * 0x1p-24;
+    p->info.error_bound = unit < 1 ? unit / (1 - unit) : INFINITY;
+    int64_t columns = d->out_channels; /* of the packed weights as a matrix */
+    if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
+        workspace_parts parts;
+        block_channels(p, oh, ow);
+        columns = p->panels * d->groups * CP_PANEL;
+        if (!workspace_of(p, &parts) || !cp_add(parts.x, parts.acc, &n) || !cp_add(n, parts.position, &p->info.workspace_bytes)) {
+            return CONVPOOL_STATUS_SIZE_OVERFLOW;
+        }
+    } else {
+        block_width(p, oh, ow);
+    }
+    if (!cp_mul(columns, sizeof(float), &bias) || !cp_mul(bias, products, &weights) || !cp_align(weights, &weights) ||
+        !cp_align(bias, &bias) || !cp_add(weights, bias, &n) || !cp_add(n, plan_header, &p->info.plan_bytes) ||
+        !cp_mul(p->row_tasks, p->column_tasks, &n) || !cp_mul(n, p->panel_tasks, &n) ||
+        !cp_mul(n, p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS ? d->groups : d->out_channels, &p->info.tasks)) {
+        return CONVPOOL_STATUS_SIZE_OVERFLOW;
+    }
+    p->weights_bytes = weights;
+    return CONVPOOL_STATUS_OK;
+}
+
+convpool_status convpool_conv2d_query(const convpool_conv2d_desc *desc, convpool_plan_info *info) {
+    convpool_conv2d p;
+    const convpool_status status = plan(&p, desc);
+    return status != CONVPOOL_STATUS_OK ? status : cp_write_struct(info, &p.info, sizeof p.info);
+}
+
+static void pack_channels(const convpool_conv2d *p, const float *weights, const float *bias, float *packed, float *packed_bias) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const int64_t taps = d->kh * d->kw;
+    for (int64_t panel = 0; panel < p->panels * d->groups; panel++) {
+        const int64_t first = panel % p->panels * CP_PANEL; /* of the group */
+        const int64_t group_first = panel / p->panels * p->group_out;
+        const int64_t real = CP_MIN(CP_PANEL, p->group_out - first);
+        for (int64_t o = 0; o < CP_PANEL; o++) {
+            packed_bias[panel * CP_PANEL + o] = o < real && bias != NULL ? bias[group_first + first + o] : 0.0f;
+        }
+        for (int64_t cb = 0; cb < p->group_in; cb += CP_BLOCK) {
+            const int64_t width = CP_MIN(CP_BLOCK, p->group_in - cb);
+            for (int64_t tap = 0; tap < taps; tap++) {
+                for (int64_t c = cb; c < cb + width; c++) {
+                    for (int64_t o = 0; o < CP_PANEL; o++) {
+                        *packed++ = o < real ? weights[((group_first + first + o) * p->group_in + c) * taps + tap] : 0.0f;
+                    }
+                }
+            }
+        }
+    }
+}
+
+static bool all_finite(const float *x, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        if (!isfinite(x[i])) return false;
+    }
+    return true;
+}
+
+convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const void *weights, const void *bias, void *memory,
+                                     int64_t memory_bytes, convpool_conv2d **out) {
+    convpool_conv2d p;
+    const convpool_status status = plan(&p, desc);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    if (weights == NULL || memory == NULL || out == NULL) return CONVPOOL_STATUS_NULL_POINTER;
+    if (!cp_is_aligned(memory, CONVPOOL_ALIGNMENT) || !cp_is_aligned(weights, sizeof(float)) ||
+        !cp_is_aligned(bias, sizeof(float))) {
+        return CONVPOOL_STATUS_MISALIGNED;
+    }
+    if (memory_bytes < p.info.plan_bytes) return CONVPOOL_STATUS_BUFFER_TOO_SMALL;
+    const convpool_conv2d_desc *d = &p.desc;
+    const int64_t n = d->out_channels * p.group_in * d->kh * d->kw;
+    float *packed = (float *)((char *)memory + plan_header);
+    float *packed_bias = (float *)((char *)memory + plan_header + p.weights_bytes);
+    if (p.info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
+        pack_channels(&p, weights, bias, packed, packed_bias);
+    } else {
+        memcpy(packed, weights, (size_t)n * sizeof(float));
+        for (int64_t o = 0; o < d->out_channels; o++) packed_bias[o] = bias != NULL ? ((const float *)bias)[o] : 0.0f;
+    }
+    const bool padded = (d->pad_top | d->pad_bottom | d->pad_left | d->pad_right) != 0;
+    p.clip_taps = d->border == CONVPOOL_BORDER_ZERO && padded && !all_finite(weights, n);
+    p.weights = packed;
+    p.bias = packed_bias;
+    p.self = memory;
+    memcpy(memory, &p, sizeof p);
+    *out = memory;
+    return CONVPOOL_STATUS_OK;
+}
+
+convpool_status convpool_conv2d_plan_info(const convpool_conv2d *p, convpool_plan_info *info) {
+    if (p == NULL) return CONVPOOL_STATUS_NULL_POINTER;
+    if (p->self != p) return CONVPOOL_STATUS_INVALID_PLAN;
+    return cp_write_struct(info, &p->info, sizeof p->info);
+}
+
+int64_t convpool_conv2d_task_count(const convpool_conv2d *p, int64_t batch) {
+    int64_t tasks;
+    return p != NULL && p->self == p && batch >= 0 && cp_mul(p->info.tasks, batch, &tasks) ? tasks : 0;
+}
+
+/* One run: the tensors behind its arguments. */
+typedef struct conv2d_run {
+    const convpool_conv2d *plan;
+    cp_tensor src, dst, residual;
+    char *workspace;
+} conv2d_run;
+
+static convpool_status check_run(conv2d_run *r, const convpool_conv2d_args *a) {
+    const convpool_conv2d *p = r->plan;
+    const convpool_conv2d_desc *d = &p->desc;
+    const int64_t n = a->batch;
+    r->src = (cp_tensor){a->src, d->src_layout, sizeof(float), n, d->in_channels, d->ih, d->iw, {0}};
+    r->dst = (cp_tensor){a->dst, d->dst_layout, sizeof(float), n, d->out_channels, p->info.oh, p->info.ow, {0}};
+    r->residual = r->dst;
+    r->residual.data = a->residual;
+    r->workspace = a->workspace;
+    convpool_status status = cp_tensor_init(&r->src, a->src_strides, false);
+    if (status == CONVPOOL_STATUS_OK) status = cp_tensor_init(&r->dst, a->dst_strides, true);
+    if (status == CONVPOOL_STATUS_OK && a->residual != NULL) status = cp_tensor_init(&r->residual, a->residual_strides, false);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    if (cp_tensors_overlap(&r->src, &r->dst) || (a->residual != NULL && cp_tensors_overlap(&r->residual, &r->dst))) {
+        return CONVPOOL_STATUS_OVERLAP;
+    }
+    if (p->info.workspace_bytes > 0) {
+        if (a->workspace == NULL) return CONVPOOL_STATUS_NULL_POINTER;
+        if (!cp_is_aligned(a->workspace, CONVPOOL_ALIGNMENT)) return CONVPOOL_STATUS_MISALIGNED;
+        if (a->workspace_bytes < p->info.workspace_bytes) return CONVPOOL_STATUS_BUFFER_TOO_SMALL;
+    }
+    return CONVPOOL_STATUS_OK;
+}
+
+/* Channels that fill up the last block of an NCHW8C output, if `end` is the end of the last channels. They are written as zero. */
+static int64_t spare_channels(const convpool_conv2d_desc *d, int64_t end) {
+    return d->dst_layout == CONVPOOL_LAYOUT_NCHW8C && end == d->out_channels ? (8 - end % 8) % 8 : 0;
+}
+
+/* Multiplies the pixels at the image's edges one by one, with the taps in the padding left out. */
+static void clipped_tiles(const convpool_conv2d *p, cp_conv2d_tiles tiles, int64_t i, int64_t j, int64_t columns, int64_t pixels) {
+    const convpool_conv2d_desc *d = &p->desc;
+    float *acc = tiles.acc;
+    const int32_t *position = tiles.position;
+    tiles.pixels = 1;
+    for (int64_t k = 0; k < pixels; k++) {
+        const int64_t y = (i + k / columns) * d->stride_h - d->pad_top, x = (j + k % columns) * d->stride_w - d->pad_left;
+        cp_tap_range(y, d->dilation_h, d->kh, d->ih, &tiles.y_begin, &tiles.y_end);
+        cp_tap_range(x, d->dilation_w, d->kw, d->iw, &tiles.x_begin, &tiles.x_end);
+        tiles.acc = acc + k * CP_PANEL;
+        tiles.position = position + k;
+        p->kernels->conv2d_tiles(&tiles);
+    }
+}
+
+/* Output channels [panel, panel_end) x 16 of a group, rectangle (i, j) + rows x columns. */
+static void run_channels_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t group,
+                              int64_t panel, int64_t panel_end, int64_t i, int64_t j, int64_t rows, int64_t columns) {
+    const convpool_conv2d *p = r->plan;
+    const convpool_conv2d_desc *d = &p->desc;
+    workspace_parts parts;
+    workspace_of(p, &parts);
+    float *x = (float *)r->workspace, *acc = (float *)(r->workspace + parts.x);
+    int32_t *position = (int32_t *)(r->workspace + parts.x + parts.acc);
+    const int64_t pixels = rows * columns, taps = d->kh * d->kw;
+    cp_conv2d_pack pack = {
+        .src = src,
+        .layout = d->src_layout,
+        .strides = r->src.strides,
+        .border = d->border,
+        .ih = d->ih,
+        .iw = d->iw,
+        .row = i * d->stride_h - d->pad_top,
+        .column = j * d->stride_w - d->pad_left,
+        .rows = reach(rows, d->stride_h, d->kh, d->dilation_h),
+        .columns = reach(columns, d->stride_w, d->kw, d->dilation_w),
+        .dst = x,
+    };
+    cp_conv2d_tiles tiles = {
+        .x = x,
+        .block = pack.rows * pack.columns * CP_BLOCK,
+        .position = position,
+        .pixels = pixels,
+        .kh = d->kh,
+        .kw = d->kw,
+        .y_end = d->kh,
+        .x_end = d->kw,
+        .row_step = d->dilation_h * pack.columns,
+        .column_step = d->dilation_w,
+    };
+    cp_conv2d_finish finish = {
+        .rows = rows,
+        .columns = columns,
+        .layout = d->dst_layout,
+        .dst_strides = r->dst.strides,
+        .residual_strides = r->residual.strides,
+        .activation = {d->activation, d->activation_alpha, d->activation_beta},
+        .dst = dst + i * r->dst.strides.row + j * r->dst.strides.column,
+        .residual = residual == NULL ? NULL : residual + i * r->residual.strides.row + j * r->residual.strides.column,
+    };
+    for (int64_t k = 0; k < pixels; k++) {
+        position[k] = (int32_t)(k / columns * d->stride_h * pack.columns + k % columns * d->stride_w);
+    }
+    for (int64_t c = 0; c < p->group_in; c += p->channels_a_pass) {
+        pack.channel = group * p->group_in + c;
+        pack.channels = tiles.channels = CP_MIN(p->channels_a_pass, p->group_in - c);
+        p->kernels->conv2d_pack(&pack);
+        for (int64_t q = panel; q < panel_end; q++) {
+            const int64_t packed_panel = group * p->panels + q;
+            tiles.weights = p->weights + (packed_panel * p->group_in + c) * taps * CP_PANEL;
+            tiles.bias = c == 0 ? p->bias + packed_panel * CP_PANEL : NULL;
+            tiles.acc = acc + (q - panel) * pixels * CP_PANEL;
+            if (p->clip_taps) {
+                clipped_tiles(p, tiles, i, j, columns, pixels);
+            } else {
+                p->kernels->conv2d_tiles(&tiles);
+            }
+            if (c + p->channels_a_pass < p->group_in) continue;
+            finish.acc = tiles.acc;
+            finish.channels = CP_MIN(CP_PANEL, p->group_out - q * CP_PANEL);
+            finish.channel = group * p->group_out + q * CP_PANEL;
+            finish.spare = spare_channels(d, finish.channel + finish.channels);
+            p->kernels->conv2d_finish(&finish);
+        }
+    }
+}
+
+static void run_width_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t channel, int64_t row,
+                           int64_t rows) {
+    const convpool_conv2d *p = r->plan;
+    const cp_conv2d_width width = {
+        .src = src,
+        .weights = p->weights,
+        .bias = p->bias,
+        .dst = dst,
+        .residual = residual,
+        .src_strides = r->src.strides,
+        .dst_strides = r->dst.strides,
+        .residual_strides = r->residual.strides,
+        .desc = &p->desc,
+        .ow = p->info.ow,
+        .out_channel = channel,
+        .row = row,
+        .rows = rows,
+    };
+    p->kernels->conv2d_width(&width);
+    for (int64_t s = 0; s < spare_channels(&p->desc, channel + 1); s++) {
+        float *spare = dst + cp_channel_offset(p->desc.dst_layout, r->dst.strides.channel, channel + 1 + s);
+        for (int64_t i = row; i < row + rows; i++) {
+            for (int64_t j = 0; j < p->info.ow; j++) spare[i * r->dst.strides.row + j * r->dst.strides.column] = 0.0f;
+        }
+    }
+}
+
+/* Tasks of an image in order: groups or channels outermost, then shares of output channels, rows, columns. */
+static void run_task(const conv2d_run *r, int64_t task) {
+    const convpool_conv2d *p = r->plan;
+    const int64_t image = task / p->info.tasks, column = task % p->column_tasks;
+    task = task % p->info.tasks / p->column_tasks;
+    const int64_t row = task % p->row_tasks * p->rows_a_task;
+    const int64_t rows = CP_MIN(p->rows_a_task, p->info.oh - row);
+    task /= p->row_tasks;
+    const float *src = (const float *)r->src.data + image * r->src.strides.batch;
+    float *dst = (float *)(uintptr_t)r->dst.data + image * r->dst.strides.batch;
+    const float *residual = r->residual.data;
+    if (residual != NULL) residual += image * r->residual.strides.batch;
+    if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH) {
+        run_width_task(r, src, dst, residual, task, row, rows);
+        return;
+    }
+    const int64_t group = task / p->panel_tasks, panel = task % p->panel_tasks * p->panels_a_task;
+    const int64_t j = column * p->columns_a_task;
+    run_channels_task(r, src, dst, residual, group, panel, CP_MIN(p->panels, panel + p->panels_a_task), row, j, rows,
+                      CP_MIN(p->columns_a_task, p->info.ow - j));
+}
+
+convpool_status convpool_conv2d_run(const convpool_conv2d *plan, const convpool_conv2d_args *args) {
+    convpool_conv2d_args a;
+    conv2d_run run = {.plan = plan};
+    int64_t tasks;
+    if (plan == NULL) return CONVPOOL_STATUS_NULL_POINTER;
+    if (plan->self != plan) return CONVPOOL_STATUS_INVALID_PLAN;
+    convpool_status status = cp_read_struct(&a, args, sizeof a);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    if (a.reserved != 0) return CONVPOOL_STATUS_UNSUPPORTED_FLAG;
+    if (a.batch < 0) return CONVPOOL_STATUS_INVALID_BATCH;
+    if (!cp_mul(plan->info.tasks, a.batch, &tasks)) return CONVPOOL_STATUS_SIZE_OVERFLOW;
+    if (a.task_begin < 0 || a.task_begin > a.task_end || a.task_end > tasks) return CONVPOOL_STATUS_INVALID_TASK_RANGE;
+    if (a.batch == 0) return CONVPOOL_STATUS_OK;
+    status = check_run(&run, &a);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    for (int64_t task = a.task_begin; task < a.task_end; task++) run_task(&run, task);
+    return CONVPOOL_STATUS_OK;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ * The kernels: what each is given and what it promises. Every kernel is `void f(const its_arguments *)`, written once in
+ * tmpl/ over the vector vocabulary and built once for each instruction set, where it is called cp_f32_<stem>__<isa>. */
+#ifndef CP_KERNELS_H
+#define CP_KERNELS_H
+
+#include "common.h"
+
+enum {
+    CP_PANEL = 16,      /* output channels a register tile works on: two vectors */
+    CP_TILE_PIXELS = 6, /* output pixels of a register tile: 6 x 2 accumulators, 2 weights, 1 broadcast in 16 registers */
+    CP_BLOCK = 8        /* input channels of a block: the unit of the documented order of arithmetic */
+};
+
+/* conv2d_pack: copies a band of an image into [block of 8 channels][row][column][channel], with the border applied.
+ * The last block is as narrow as its channels: [row][column][channels % 8]. */
+typedef struct cp_conv2d_pack {
+    const float *src; /* pixel (0, 0), channel 0 of the image */
+    convpool_layout layout;
+    convpool_strides strides;
+    convpool_border border;
+    int64_t ih, iw;
+    int64_t channel, channels; /* first and number */
+    int64_t row, column;       /* of the image, where the band begins; may be negative */
+    int64_t rows, columns;     /* of the band */
+    float *dst;
+} cp_conv2d_pack;
+
+/* conv2d_tiles: for one panel of 16 output channels and every pixel p of a list, acc[p][0..15] += the products of some blocks of
+ * input channels with all taps, in the documented order. */
+typedef struct cp_conv2d_tiles {
+    const float *x;          /* from conv2d_pack */
+    int64_t block;           /* floats of a full block of x */
+    const float *weights;    /* [block][kh][kw][channel][16], the blocks of x */
+    const float *bias;       /* 16 floats that acc starts from, or NULL: acc is read */
+    float *acc;              /* [pixels][16] */
+    const int32_t *position; /* of each pixel's first tap in x, in packed pixels */
+    int64_t pixels;
+    int64_t channels;       /* of x */
+    int64_t kh, kw;         /* of the weights */
+    int64_t y_begin, y_end; /* taps to multiply */
+    int64_t x_begin, x_end;
+    int64_t row_step, column_step; /* packed pixels from one tap to the next */
+} cp_conv2d_tiles;
+
+/* How the result of an output element is finished: residual added, activation applied. */
+typedef struct cp_activation {
+    convpool_activation kind;
+    float alpha, beta;
+} cp_activation;
+
+/* conv2d_finish: dst = activation(acc + residual) for a rectangle of pixels and up to 16 channels. */
+typedef struct cp_conv2d_finish {
+    const float *acc; /* [rows][columns][16] */
+    int64_t rows, columns;
+    int64_t channel, channels; /* of dst */
+    int64_t spare;             /* NCHW8C: channels after these to write as zero */
+    float *dst;                /* pixel (0, 0) of the rectangle, channel 0 */
+    const float *residual;     /* likewise, or NULL */
+    convpool_layout layout;
+    convpool_strides dst_strides, residual_strides;
+    cp_activation activation;
+} cp_conv2d_finish;
+
+/* conv2d_width: whole output rows of one output channel, lanes along the width. */
+typedef struct cp_conv2d_width {
+    const float *src;     /* pixel (0, 0), channel 0 of the image */
+    const float *weights; /* OIHW of the whole layer */
+    const float *bias;    /* of the whole layer */
+    float *dst;           /* pixel (0, 0), channel 0 */
+    const float *residual;
+    convpool_strides src_strides, dst_strides, residual_strides;
+    const convpool_conv2d_desc *desc;
+    int64_t ow;
+    int64_t out_channel;
+    int64_t row, rows; /* of dst */
+} cp_conv2d_width;
+
+/* Output rows of some channels of one image. pool2d_elements takes every option of the descriptor; the others take f32 without
+ * indices, src and dst in one layout: pool2d_width sliding windows on planes, pool2d_channels sliding and adaptive windows on
+ * channels that lie side by side, pool2d_global the whole image as one window, in any layout. */
+typedef struct cp_pool2d_band {
+    const void *src; /* pixel (0, 0), channel 0 of the image */
+    void *dst;
+    int64_t *indices;
+    int64_t index_base;  /* index of pixel (0, 0), channel 0 */
+    int64_t index_plane; /* from one channel's indices to the next's */
+    convpool_strides src_strides, dst_strides, indices_strides;
+    const convpool_pool2d_desc *desc; /* with oh and ow filled in */
+    int64_t channel, channels;        /* first and number */
+    int64_t row, rows;                /* of dst */
+} cp_pool2d_band;
+
+typedef struct cp_kernels {
+#define CP_KERNEL(stem, arguments) void (*stem)(const arguments *);
+#include "kernels.def"
+#undef CP_KERNEL
+} cp_kernels;
+
+/* The kernels of an instruction set that is available; CONVPOOL_ISA_BEST is replaced by what it stands for. NULL if there is none.
+ */
+const cp_kernels *cp_kernels_of(convpool_isa *isa);
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT
+ * Pooling: validation, plans and the loop over tasks. */
+#include "kernels.h"
+
+#include <string.h>
+
+struct convpool_pool2d {
+    const convpool_pool2d *self; /* a plan does not move */
+    convpool_pool2d_desc desc;   /* with oh and ow filled in */
+    convpool_plan_info info;
+    const cp_kernels *kernels;
+    int64_t channels_a_task, rows_a_task;
+    int64_t channel_tasks, row_tasks;
+};
+
+static convpool_status sliding_size(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after,
+                                    bool ceil_mode, int64_t *output) {
+    int64_t span, padded;
+    if (kernel < 1) return CONVPOOL_STATUS_INVALID_KERNEL;
+    if (stride < 1) return CONVPOOL_STATUS_INVALID_STRIDE;
+    if (dilation < 1) return CONVPOOL_STATUS_INVALID_DILATION;
+    if (!cp_mul(kernel - 1, dilation, &span)) return CONVPOOL_STATUS_SIZE_OVERFLOW;
+    if (before < 0 || after < 0 || before > span || after > span) return CONVPOOL_STATUS_INVALID_PADDING;
+    if (!cp_add(input, before, &padded) || !cp_add(padded, after, &padded)) return CONVPOOL_STATUS_SIZE_OVERFLOW;
+    if (span >= padded) return CONVPOOL_STATUS_EMPTY_OUTPUT;
+    const int64_t room = padded - span - 1;
+    *output = room / stride + 1;
+    /* A last window that starts in the padding behind the image is dropped. Its start must fit, which it does if that is not so. */
+    if (ceil_mode && room % stride != 0 && *output <= (input + before - 1) / stride) ++*output;
+    return CONVPOOL_STATUS_OK;
+}
+
+static convpool_status check_desc(convpool_pool2d_desc *d) {
+    int64_t oh = d->oh, ow = d->ow;
+    const bool u8 = d->src_type == CONVPOOL_DATA_TYPE_U8, forward = d->direction == CONVPOOL_DIRECTION_FORWARD;
+    if (d->src_type != CONVPOOL_DATA_TYPE_F32 && !u8) return CONVPOOL_STATUS_UNSUPPORTED_DATA_TYPE;
+    if (d->dst_type != CONVPOOL_DATA_TYPE_F32 && !(u8 && d->dst_type == CONVPOOL_DATA_TYPE_U8)) {
+        return CONVPOOL_STATUS_UNSUPPORTED_DATA_TYPE;
+    }
+    if (!forward && d->src_type != d->dst_type) return CONVPOOL_STATUS_UNSUPPORTED_DATA_TYPE;
+    if ((unsigned)d->src_layout > CONVPOOL_LAYOUT_NCHW8C || (unsigned)d->dst_layout > CONVPOOL_LAYOUT_NCHW8C) {
+        return CONVPOOL_STATUS_UNSUPPORTED_LAYOUT;
+    }
+    if ((unsigned)d->direction > CONVPOOL_DIRECTION_TRANSPOSED) return CONVPOOL_STATUS_UNSUPPORTED_DIRECTION;
+    if ((unsigned)d->kind > CONVPOOL_POOL_KIND_LP) return CONVPOOL_STATUS_UNSUPPORTED_POOL_KIND;
+    if (d->kind == CONVPOOL_POOL_KIND_LP && d->p != 1 && d->p != 2) return CONVPOOL_STATUS_UNSUPPORTED_POOL_KIND;
+    if ((unsigned)d->window > CONVPOOL_POOL_WINDOW_ADAPTIVE) return CONVPOOL_STATUS_UNSUPPORTED_POOL_WINDOW;
+    if ((unsigned)d->indices > CONVPOOL_INDICES_TENSOR) return CONVPOOL_STATUS_UNSUPPORTED_INDICES;
+    if (d->indices != CONVPOOL_INDICES_NONE && d->kind != CONVPOOL_POOL_KIND_MAX) return CONVPOOL_STATUS_UNSUPPORTED_INDICES;
+    if (!forward && d->kind != CONVPOOL_POOL_KIND_MAX) return CONVPOOL_STATUS_UNSUPPORTED_DIRECTION;
+    if (!forward && d->indices != CONVPOOL_INDICES_PLANE) return CONVPOOL_STATUS_UNSUPPORTED_INDICES;
+    if ((unsigned)d->ceil_mode > 1 || (unsigned)d->count_include_pad > 1) return CONVPOOL_STATUS_UNSUPPORTED_FLAG;
+    if (d->channels < 1) return CONVPOOL_STATUS_INVALID_CHANNELS;
+    if (d->ih < 1 || d->iw < 1) return CONVPOOL_STATUS_INVALID_INPUT_SIZE;
+    if (d->divisor_override < 0) return CONVPOOL_STATUS_INVALID_DIVISOR;
+    switch (d->window) {
+    case CONVPOOL_POOL_WINDOW_GLOBAL:
+        d->kh = d->ih;
+        d->kw = d->iw;
+        oh = ow = 1;
+        break;
+    case CONVPOOL_POOL_WINDOW_ADAPTIVE:
+        if (oh < 1 || ow < 1) return CONVPOOL_STATUS_INVALID_OUTPUT_SIZE;
+        d->kh = cp_ceil_div(d->ih, oh);
+        d->kw = cp_ceil_div(d->iw, ow);
+        break;
+    default: {
+        convpool_status status =
+            sliding_size(d->ih, d->kh, d->stride_h, d->dilation_h, d->pad_top, d->pad_bottom, d->ceil_mode == 1, &oh);
+        if (status != CONVPOOL_STATUS_OK) return status;
+        status = sliding_size(d->iw, d->kw, d->stride_w, d->dilation_w, d->pad_left, d->pad_right, d->ceil_mode == 1, &ow);
+        if (status != CONVPOOL_STATUS_OK) return status;
+        break;
+    }
+    }
+    if (d->window != CONVPOOL_POOL_WINDOW_SLIDING) {
+        d->stride_h = d->stride_w = d->dilation_h = d->dilation_w = 1;
+        d->pad_top = d->pad_bottom = d->pad_left = d->pad_right = d->divisor_override = 0;
+        d->ceil_mode = d->count_include_pad = 0;
+    }
+    if ((d->oh != 0 && d->oh != oh) || (d->ow != 0 && d->ow != ow)) return CONVPOOL_STATUS_INVALID_OUTPUT_SIZE;
+    d->oh = oh;
+    d->ow = ow;
+    return CONVPOOL_STATUS_OK;
+}
+
+static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc) {
+    const double task_taps = 1 << 16;
+    int64_t n, taps;
+    *p = (convpool_pool2d){0};
+    convpool_status status = cp_read_struct(&p->desc, desc, sizeof p->desc);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    convpool_pool2d_desc *d = &p->desc;
+    p->kernels = cp_kernels_of(&d->isa);
+    if (p->kernels == NULL) return CONVPOOL_STATUS_UNSUPPORTED_ISA;
+    status = check_desc(d);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    const convpool_algorithm algorithm =
+        d->dst_layout == CONVPOOL_LAYOUT_NCHW ? CONVPOOL_ALGORITHM_POOL_WIDTH : CONVPOOL_ALGORITHM_POOL_CHANNELS;
+    if (d->algorithm != CONVPOOL_ALGORITHM_AUTO && d->algorithm != algorithm) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
+    int64_t channels;
+    if (!cp_add(d->channels, 7, &channels) || !cp_mul(channels, d->ih, &n) || !cp_mul(n, d->iw, &n) ||
+        !cp_mul(n, sizeof(int64_t), &n) || !cp_mul(channels, d->oh, &n) || !cp_mul(n, d->ow, &n) ||
+        !cp_mul(n, sizeof(int64_t), &n) || !cp_mul(d->oh + 1, d->ih, &n) || !cp_mul(d->ow + 1, d->iw, &n) ||
+        !cp_mul(d->kh, d->kw, &taps) || !cp_mul(d->channels, d->oh, &n) || !cp_mul(n, d->ow, &n) || !cp_mul(n, taps, &n)) {
+        return CONVPOOL_STATUS_SIZE_OVERFLOW;
+    }
+    /* A task is some channels of an image, whole planes or rows of one. Channels side by side are one task's as far as they go. */
+    const double row = (double)d->ow * (double)taps;
+    const int64_t unit = d->dst_layout == CONVPOOL_LAYOUT_NCHW ? 1 : d->dst_layout == CONVPOOL_LAYOUT_NHWC ? d->channels : 8;
+    const double unit_row = row * (double)unit;
+    if (d->direction == CONVPOOL_DIRECTION_TRANSPOSED) {
+        p->rows_a_task = d->oh;
+        p->channels_a_task = 8;
+    } else if (unit_row * (double)d->oh >= task_taps) {
+        p->rows_a_task = (int64_t)CP_MIN((double)d->oh, CP_MAX(1.0, task_taps / unit_row));
+        p->channels_a_task = unit;
+    } else {
+        p->rows_a_task = d->oh;
+        p->channels_a_task = unit * (int64_t)CP_MAX(1.0, task_taps / (unit_row * (double)d->oh));
+    }
+    p->channels_a_task = CP_MIN(p->channels_a_task, d->channels);
+    p->channel_tasks = cp_ceil_div(d->channels, p->channels_a_task);
+    p->row_tasks = cp_ceil_div(d->oh, p->rows_a_task);
+    p->info = (convpool_plan_info){
+        .struct_size = sizeof p->info,
+        .isa = d->isa,
+        .algorithm = algorithm,
+        .oh = d->oh,
+        .ow = d->ow,
+        .plan_bytes = sizeof *p,
+        .tasks = p->channel_tasks * p->row_tasks,
+        .flops = n,
+    };
+    return CONVPOOL_STATUS_OK;
+}
+
+convpool_status convpool_pool2d_query(const convpool_pool2d_desc *desc, convpool_plan_info *info) {
+    convpool_pool2d p;
+    const convpool_status status = plan(&p, desc);
+    return status != CONVPOOL_STATUS_OK ? status : cp_write_struct(info, &p.info, sizeof p.info);
+}
+
+convpool_status convpool_pool2d_init(const convpool_pool2d_desc *desc, void *memory, int64_t memory_bytes, convpool_pool2d **out) {
+    convpool_pool2d p;
+    const convpool_status status = plan(&p, desc);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    if (memory == NULL || out == NULL) return CONVPOOL_STATUS_NULL_POINTER;
+    if (!cp_is_aligned(memory, CONVPOOL_ALIGNMENT)) return CONVPOOL_STATUS_MISALIGNED;
+    if (memory_bytes < p.info.plan_bytes) return CONVPOOL_STATUS_BUFFER_TOO_SMALL;
+    p.self = memory;
+    memcpy(memory, &p, sizeof p);
+    *out = memory;
+    return CONVPOOL_STATUS_OK;
+}
+
+convpool_status convpool_pool2d_plan_info(const convpool_pool2d *p, convpool_plan_info *info) {
+    if (p == NULL) return CONVPOOL_STATUS_NULL_POINTER;
+    if (p->self != p) return CONVPOOL_STATUS_INVALID_PLAN;
+    return cp_write_struct(info, &p->info, sizeof p->info);
+}
+
+int64_t convpool_pool2d_task_count(const convpool_pool2d *p, int64_t batch) {
+    int64_t tasks;
+    return p != NULL && p->self == p && batch >= 0 && cp_mul(p->info.tasks, batch, &tasks) ? tasks : 0;
+}
+
+/* One run: the tensors behind its arguments. In a forward run indices are written, in a transposed one read. */
+typedef struct pool2d_run {
+    const convpool_pool2d *plan;
+    cp_tensor src, dst, indices;
+} pool2d_run;
+
+static int64_t element_size(convpool_data_type type) { return type == CONVPOOL_DATA_TYPE_U8 ? 1 : 4; }
+
+static convpool_status check_run(pool2d_run *r, const convpool_pool2d_args *a) {
+    const convpool_pool2d_desc *d = &r->plan->desc;
+    const bool forward = d->direction == CONVPOOL_DIRECTION_FORWARD, indexed = d->indices != CONVPOOL_INDICES_NONE;
+    const int64_t n = a->batch, c = d->channels;
+    const cp_tensor image = {NULL, d->src_layout, element_size(d->src_type), n, c, d->ih, d->iw, {0}};
+    const cp_tensor pooled = {NULL, d->dst_layout, element_size(d->dst_type), n, c, d->oh, d->ow, {0}};
+    r->src = forward ? image : pooled;
+    r->dst = forward ? pooled : image;
+    if (!forward) { /* Same sizes the other way round; the layouts stay with src and dst. */
+        r->src.layout = d->src_layout;
+        r->dst.layout = d->dst_layout;
+    }
+    r->indices = pooled;
+    r->indices.layout = forward ? d->dst_layout : d->src_layout;
+    r->indices.element_size = sizeof(int64_t);
+    r->src.data = a->src;
+    r->dst.data = a->dst;
+    r->indices.data = a->indices;
+    if (!indexed && a->indices != NULL) return CONVPOOL_STATUS_UNSUPPORTED_INDICES;
+    convpool_status status = cp_tensor_init(&r->src, a->src_strides, false);
+    if (status == CONVPOOL_STATUS_OK) status = cp_tensor_init(&r->dst, a->dst_strides, true);
+    if (status == CONVPOOL_STATUS_OK && indexed) status = cp_tensor_init(&r->indices, a->indices_strides, forward);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    if (cp_tensors_overlap(&r->src, &r->dst)) return CONVPOOL_STATUS_OVERLAP;
+    if (indexed && (cp_tensors_overlap(&r->indices, &r->dst) || (forward && cp_tensors_overlap(&r->indices, &r->src)))) {
+        return CONVPOOL_STATUS_OVERLAP;
+    }
+    return CONVPOOL_STATUS_OK;
+}
+
+static void *at(const cp_tensor *t, int64_t image) {
+    return t->data == NULL ? NULL : (char *)(uintptr_t)t->data + image * t->strides.batch * t->element_size;
+}
+
+static int64_t offset(const cp_tensor *t, int64_t c, int64_t i, int64_t j) {
+    return cp_channel_offset(t->layout, t->strides.channel, c) + i * t->strides.row + j * t->strides.column;
+}
+
+/* Sets channels [channel, channel + channels) of some rows of an image to zero. */
+static void clear(const cp_tensor *t, int64_t image, int64_t channel, int64_t channels, int64_t row, int64_t rows) {
+    char *data = at(t, image);
+    for (int64_t c = channel; c < channel + channels; c++) {
+        for (int64_t i = row; i < row + rows; i++) {
+            for (int64_t j = 0; j < t->width; j++) {
+                memset(data + offset(t, c, i, j) * t->element_size, 0, (size_t)t->element_size);
+            }
+        }
+    }
+}
+
+/* Channels that fill up the last block of an NCHW8C tensor, if `end` is the end of the last channels. They are written as zero. */
+static int64_t spare_channels(const cp_tensor *t, int64_t end) {
+    return t->layout == CONVPOOL_LAYOUT_NCHW8C && end == t->channels ? (8 - end % 8) % 8 : 0;
+}
+
+static convpool_status unpool_task(const pool2d_run *r, int64_t image, int64_t channel, int64_t channels) {
+    const convpool_pool2d_desc *d = &r->plan->desc;
+    const char *src = at(&r->src, image);
+    char *dst = at(&r->dst, image);
+    const int64_t *indices = at(&r->indices, image);
+    clear(&r->dst, image, channel, channels + spare_channels(&r->dst, channel + channels), 0, d->ih);
+    for (int64_t c = channel; c < channel + channels; c++) {
+        for (int64_t i = 0; i < d->oh; i++) {
+            for (int64_t j = 0; j < d->ow; j++) {
+                const int64_t index = indices[offset(&r->indices, c, i, j)], size = r->src.element_size;
+                if (index == -1) continue;
+                if (index < 0 || index >= d->ih * d->iw) return CONVPOOL_STATUS_INVALID_INDEX;
+                memcpy(dst + offset(&r->dst, c, index / d->iw, index % d->iw) * size, src + offset(&r->src, c, i, j) * size,
+                       (size_t)size);
+            }
+        }
+    }
+    return CONVPOOL_STATUS_OK;
+}
+
+static void pool_task(const pool2d_run *r, int64_t image, int64_t channel, int64_t channels, int64_t row, int64_t rows) {
+    const convpool_pool2d *p = r->plan;
+    const convpool_pool2d_desc *d = &p->desc;
+    const bool tensor_indices = d->indices == CONVPOOL_INDICES_TENSOR;
+    const cp_pool2d_band band = {
+        .src = at(&r->src, image),
+        .dst = at(&r->dst, image),
+        .indices = at(&r->indices, image),
+        .index_base = tensor_indices ? image * d->channels * d->ih * d->iw : 0,
+        .index_plane = tensor_indices ? d->ih * d->iw : 0,
+        .src_strides = r->src.strides,
+        .dst_strides = r->dst.strides,
+        .indices_strides = r->indices.strides,
+        .desc = d,
+        .channel = channel,
+        .channels = channels,
+        .row = row,
+        .rows = rows,
+    };
+    const bool plain =
+        d->src_type == CONVPOOL_DATA_TYPE_F32 && d->indices == CONVPOOL_INDICES_NONE && d->src_layout == d->dst_layout;
+    const bool planes = d->dst_layout == CONVPOOL_LAYOUT_NCHW, global = d->window == CONVPOOL_POOL_WINDOW_GLOBAL;
+    if (plain && planes && global && d->kind != CONVPOOL_POOL_KIND_MAX && (d->ih == 1 || r->src.strides.row == d->iw)) {
+        p->kernels->pool2d_global(&band);
+    } else if (plain && planes && d->window == CONVPOOL_POOL_WINDOW_SLIDING) {
+        p->kernels->pool2d_width(&band);
+    } else if (plain && !planes && (!global || d->kind == CONVPOOL_POOL_KIND_MAX)) {
+        p->kernels->pool2d_channels(&band);
+    } else {
+        p->kernels->pool2d_elements(&band);
+    }
+    const int64_t spare = spare_channels(&r->dst, channel + channels);
+    clear(&r->dst, image, channel + channels, spare, row, rows);
+    if (band.indices != NULL) clear(&r->indices, image, channel + channels, spare, row, rows);
+}
+
+convpool_status convpool_pool2d_run(const convpool_pool2d *plan, const convpool_pool2d_args *args) {
+    convpool_pool2d_args a;
+    pool2d_run run = {.plan = plan};
+    int64_t tasks, index;
+    if (plan == NULL) return CONVPOOL_STATUS_NULL_POINTER;
+    if (plan->self != plan) return CONVPOOL_STATUS_INVALID_PLAN;
+    convpool_status status = cp_read_struct(&a, args, sizeof a);
+    if (status != CONVPOOL_STATUS_OK) return status;
+    const convpool_pool2d_desc *d = &plan->desc;
+    if (a.reserved != 0) return CONVPOOL_STATUS_UNSUPPORTED_FLAG;
+    if (a.batch < 0) return CONVPOOL_STATUS_INVALID_BATCH;
+    if (!cp_mul(plan->info.tasks, a.batch, &tasks) || !cp_mul(d->channels * d->ih * d->iw, a.batch, &index)) {
+        return CONVPOOL_STATUS_SIZE_OVERFLOW;
+    }
+    if (a.task_begin < 0 || a.task_begin > a.task_end || a.task_end > tasks) return CONVPOOL_STATUS_INVALID_TASK_RANGE;
+    if (a.batch == 0) return CONVPOOL_STATUS_OK;
+    status = check_run(&run, &a);
+    for (int64_t task = a.task_begin; task < a.task_end && status == CONVPOOL_STATUS_OK; task++) {
+        const int64_t image = task / plan->info.tasks, channel = task % plan->info.tasks / plan->row_tasks * plan->channels_a_task;
+        const int64_t row = task % plan->row_tasks * plan->rows_a_task;
+        const int64_t channels = CP_MIN(plan->channels_a_task, d->channels - channel);
+        if (d->direction == CONVPOOL_DIRECTION_TRANSPOSED) {
+            status = unpool_task(&run, image, channel, channels);
+        } else {
+            pool_task(&run, image, channel, channels, row, CP_MIN(plan->rows_a_task, d->oh - row));
+        }
+    }
+    return status;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * The vector vocabulary on AVX2 + FMA: v8 is one ymm register. vec_scalar.h says what each operation means. */
+#ifndef CP_VEC_AVX2_H
+#define CP_VEC_AVX2_H
+
+#include <immintrin.h>
+#include <stdint.h>
+
+#include "common.h"
+
+typedef __m256 v8;
+
+static CP_INLINE v8 v8_zero(void) { return _mm256_setzero_ps(); }
+static CP_INLINE v8 v8_set1(float x) { return _mm256_set1_ps(x); }
+static CP_INLINE v8 v8_load(const float *p) { return _mm256_loadu_ps(p); }
+static CP_INLINE void v8_store(float *p, v8 a) { _mm256_storeu_ps(p, a); }
+static CP_INLINE __m256i v8_first(int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static CP_INLINE v8 v8_loadn(const float *p, int64_t n) { return _mm256_maskload_ps(p, v8_first(n)); }
+static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) { _mm256_maskstore_ps(p, v8_first(n), a); }
+static CP_INLINE v8 v8_load_even(const float *p) {
+    const v8 lo = _mm256_loadu_ps(p), hi = _mm256_loadu_ps(p + 7);
+    const v8 mixed = _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 2, 0));
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
+}
+static CP_INLINE v8 v8_add(v8 a, v8 b) { return _mm256_add_ps(a, b); }
+static CP_INLINE v8 v8_sub(v8 a, v8 b) { return _mm256_sub_ps(a, b); }
+static CP_INLINE v8 v8_mul(v8 a, v8 b) { return _mm256_mul_ps(a, b); }
+static CP_INLINE v8 v8_div(v8 a, v8 b) { return _mm256_div_ps(a, b); }
+static CP_INLINE v8 v8_sqrt(v8 a) { return _mm256_sqrt_ps(a); }
+static CP_INLINE v8 v8_abs(v8 a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+static CP_INLINE v8 v8_copysign(v8 magnitude, v8 sign) {
+    return _mm256_or_ps(v8_abs(magnitude), _mm256_and_ps(_mm256_set1_ps(-0.0f), sign));
+}
+static CP_INLINE v8 v8_fma(v8 a, v8 b, v8 c) { return _mm256_fmadd_ps(a, b, c); }
+static CP_INLINE v8 v8_fma1(v8 a, float b, v8 c) { return _mm256_fmadd_ps(a, _mm256_set1_ps(b), c); }
+static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) { return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, y, _CMP_LT_OQ)); }
+static CP_INLINE v8 v8_max_first(v8 max, v8 x) {
+    const v8 greater = _mm256_max_ps(x, max);
+    return _mm256_blendv_ps(greater, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+}
+static CP_INLINE v8 v8_pow2_of_biased(v8 t) {
+    const __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(bits, _mm256_set1_epi32(0x3F800000)));
+}
+static CP_INLINE void v8_transpose(v8 r[8]) {
+    const v8 a0 = _mm256_unpacklo_ps(r[0], r[1]), a1 = _mm256_unpackhi_ps(r[0], r[1]);
+    const v8 a2 = _mm256_unpacklo_ps(r[2], r[3]), a3 = _mm256_unpackhi_ps(r[2], r[3]);
+    const v8 a4 = _mm256_unpacklo_ps(r[4], r[5]), a5 = _mm256_unpackhi_ps(r[4], r[5]);
+    const v8 a6 = _mm256_unpacklo_ps(r[6], r[7]), a7 = _mm256_unpackhi_ps(r[6], r[7]);
+    const v8 b0 = _mm256_shuffle_ps(a0, a2, 0x44), b1 = _mm256_shuffle_ps(a0, a2, 0xEE);
+    const v8 b2 = _mm256_shuffle_ps(a1, a3, 0x44), b3 = _mm256_shuffle_ps(a1, a3, 0xEE);
+    const v8 b4 = _mm256_shuffle_ps(a4, a6, 0x44), b5 = _mm256_shuffle_ps(a4, a6, 0xEE);
+    const v8 b6 = _mm256_shuffle_ps(a5, a7, 0x44), b7 = _mm256_shuffle_ps(a5, a7, 0xEE);
+    r[0] = _mm256_permute2f128_ps(b0, b4, 0x20);
+    r[1] = _mm256_permute2f128_ps(b1, b5, 0x20);
+    r[2] = _mm256_permute2f128_ps(b2, b6, 0x20);
+    r[3] = _mm256_permute2f128_ps(b3, b7, 0x20);
+    r[4] = _mm256_permute2f128_ps(b0, b4, 0x31);
+    r[5] = _mm256_permute2f128_ps(b1, b5, 0x31);
+    r[6] = _mm256_permute2f128_ps(b2, b6, 0x31);
+    r[7] = _mm256_permute2f128_ps(b3, b7, 0x31);
+}
+static CP_INLINE float cp_fma(float a, float b, float c) {
+    return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
+}
+static CP_INLINE float cp_sqrt(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
+
+#endif

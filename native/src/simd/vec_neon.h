@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * The vector vocabulary on AArch64 Advanced SIMD: v8 is two q registers. vec_scalar.h says what each operation means. */
+#ifndef CP_VEC_NEON_H
+#define CP_VEC_NEON_H
+
+#include <arm_neon.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common.h"
+
+typedef struct v8 {
+    float32x4_t lo, hi;
+} v8;
+
+static CP_INLINE v8 v8_of(float32x4_t lo, float32x4_t hi) { return (v8){lo, hi}; }
+static CP_INLINE v8 v8_set1(float x) { return v8_of(vdupq_n_f32(x), vdupq_n_f32(x)); }
+static CP_INLINE v8 v8_zero(void) { return v8_set1(0.0f); }
+static CP_INLINE v8 v8_load(const float *p) { return v8_of(vld1q_f32(p), vld1q_f32(p + 4)); }
+static CP_INLINE void v8_store(float *p, v8 a) {
+    vst1q_f32(p, a.lo);
+    vst1q_f32(p + 4, a.hi);
+}
+static CP_INLINE v8 v8_loadn(const float *p, int64_t n) {
+    float t[8] = {0};
+    memcpy(t, p, (size_t)n * sizeof(float));
+    return v8_load(t);
+}
+static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) {
+    float t[8];
+    v8_store(t, a);
+    memcpy(p, t, (size_t)n * sizeof(float));
+}
+static CP_INLINE v8 v8_load_even(const float *p) {
+    return v8_of(vuzp1q_f32(vld1q_f32(p), vld1q_f32(p + 4)), vuzp2q_f32(vld1q_f32(p + 7), vld1q_f32(p + 11)));
+}
+static CP_INLINE v8 v8_add(v8 a, v8 b) { return v8_of(vaddq_f32(a.lo, b.lo), vaddq_f32(a.hi, b.hi)); }
+static CP_INLINE v8 v8_sub(v8 a, v8 b) { return v8_of(vsubq_f32(a.lo, b.lo), vsubq_f32(a.hi, b.hi)); }
+static CP_INLINE v8 v8_mul(v8 a, v8 b) { return v8_of(vmulq_f32(a.lo, b.lo), vmulq_f32(a.hi, b.hi)); }
+static CP_INLINE v8 v8_div(v8 a, v8 b) { return v8_of(vdivq_f32(a.lo, b.lo), vdivq_f32(a.hi, b.hi)); }
+static CP_INLINE v8 v8_sqrt(v8 a) { return v8_of(vsqrtq_f32(a.lo), vsqrtq_f32(a.hi)); }
+static CP_INLINE v8 v8_abs(v8 a) { return v8_of(vabsq_f32(a.lo), vabsq_f32(a.hi)); }
+static CP_INLINE v8 v8_copysign(v8 magnitude, v8 sign) {
+    const uint32x4_t mask = vdupq_n_u32(0x80000000u);
+    return v8_of(vbslq_f32(mask, sign.lo, magnitude.lo), vbslq_f32(mask, sign.hi, magnitude.hi));
+}
+static CP_INLINE v8 v8_fma(v8 a, v8 b, v8 c) { return v8_of(vfmaq_f32(c.lo, a.lo, b.lo), vfmaq_f32(c.hi, a.hi, b.hi)); }
+static CP_INLINE v8 v8_fma1(v8 a, float b, v8 c) { return v8_of(vfmaq_n_f32(c.lo, a.lo, b), vfmaq_n_f32(c.hi, a.hi, b)); }
+static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) {
+    return v8_of(vbslq_f32(vcltq_f32(x.lo, y.lo), yes.lo, no.lo), vbslq_f32(vcltq_f32(x.hi, y.hi), yes.hi, no.hi));
+}
+static CP_INLINE float32x4_t v4_max_first(float32x4_t max, float32x4_t x) {
+    /* Not (x <= max) is "greater or unordered"; a NaN already in max must stay, which it does: any NaN will do. */
+    return vbslq_f32(vandq_u32(vcleq_f32(x, max), vceqq_f32(x, x)), max, vbslq_f32(vceqq_f32(max, max), x, max));
+}
+static CP_INLINE v8 v8_max_first(v8 max, v8 x) { return v8_of(v4_max_first(max.lo, x.lo), v4_max_first(max.hi, x.hi)); }
+static CP_INLINE float32x4_t v4_pow2_of_biased(float32x4_t t) {
+    return vreinterpretq_f32_u32(vaddq_u32(vshlq_n_u32(vreinterpretq_u32_f32(t), 23), vdupq_n_u32(0x3F800000u)));
+}
+static CP_INLINE v8 v8_pow2_of_biased(v8 t) { return v8_of(v4_pow2_of_biased(t.lo), v4_pow2_of_biased(t.hi)); }
+static CP_INLINE void v4_transpose(float32x4_t r[4]) {
+    const float32x4x2_t a = vtrnq_f32(r[0], r[1]), b = vtrnq_f32(r[2], r[3]);
+    r[0] = vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0]));
+    r[1] = vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1]));
+    r[2] = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
+    r[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
+}
+static CP_INLINE void v8_transpose(v8 r[8]) {
+    float32x4_t a[4] = {r[0].lo, r[1].lo, r[2].lo, r[3].lo}, b[4] = {r[0].hi, r[1].hi, r[2].hi, r[3].hi};
+    float32x4_t c[4] = {r[4].lo, r[5].lo, r[6].lo, r[7].lo}, d[4] = {r[4].hi, r[5].hi, r[6].hi, r[7].hi};
+    v4_transpose(a);
+    v4_transpose(b);
+    v4_transpose(c);
+    v4_transpose(d);
+    for (int i = 0; i < 4; i++) {
+        r[i] = v8_of(a[i], c[i]);
+        r[i + 4] = v8_of(b[i], d[i]);
+    }
+}
+static CP_INLINE float cp_fma(float a, float b, float c) {
+    return vget_lane_f32(vfma_f32(vdup_n_f32(c), vdup_n_f32(a), vdup_n_f32(b)), 0);
+}
+static CP_INLINE float cp_sqrt(float a) { return vget_lane_f32(vsqrt_f32(vdup_n_f32(a)), 0); }
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ * The vector vocabulary in portable C, and its definition: v8 is 8 floats, every operation is per lane and rounds once. */
+#ifndef CP_VEC_SCALAR_H
+#define CP_VEC_SCALAR_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "common.h"
+
+typedef struct v8 {
+    float f[8];
+} v8;
+
+/* a * b + c, rounded once. The product of two floats is exact in double; the sum is rounded to odd (the last bit set whenever
+ * digits were lost), so that the final rounding to float sees on which side of a tie the exact sum lies (Boldo, Melquiond:
+ * Emulation of FMA and correctly rounded sums, 2008). */
+static CP_INLINE float cp_fma(float a, float b, float c) {
+    const double product = (double)a * (double)b, addend = (double)c;
+    double sum = product + addend;
+    const double part = sum - product;
+    const double lost = (product - (sum - part)) + (addend - part);
+    uint64_t bits;
+    memcpy(&bits, &sum, sizeof bits);
+    if (lost != 0.0 && (bits & 1) == 0 && (bits >> 52 & 0x7FF) != 0x7FF) {
+        bits += (lost > 0.0) == (sum > 0.0) ? 1 : (uint64_t)-1;
+        memcpy(&sum, &bits, sizeof sum);
+    }
+    return (float)sum;
+}
+/* IEEE 754 square root, which every libm and compiler rounds correctly. */
+static CP_INLINE float cp_sqrt(float a) { return sqrtf(a); }
+
+#define CP_LANES(expression)                                                                                                       \
+    v8 r;                                                                                                                          \
+    for (int i = 0; i < 8; i++) r.f[i] = (expression);                                                                             \
+    return r
+
+static CP_INLINE v8 v8_set1(float x) { CP_LANES(x); }
+static CP_INLINE v8 v8_zero(void) { CP_LANES(0.0f); }
+static CP_INLINE v8 v8_load(const float *p) { CP_LANES(p[i]); }
+static CP_INLINE void v8_store(float *p, v8 a) { memcpy(p, a.f, sizeof a.f); }
+/* The first n (0..8) elements; nothing beyond them is touched, and a load has zeros there. */
+static CP_INLINE v8 v8_loadn(const float *p, int64_t n) { CP_LANES(i < n ? p[i] : 0.0f); }
+static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) { memcpy(p, a.f, (size_t)n * sizeof(float)); }
+/* p[0], p[2], .. p[14]; p[15] is not touched. */
+static CP_INLINE v8 v8_load_even(const float *p) { CP_LANES(p[2 * i]); }
+static CP_INLINE v8 v8_add(v8 a, v8 b) { CP_LANES(a.f[i] + b.f[i]); }
+static CP_INLINE v8 v8_sub(v8 a, v8 b) { CP_LANES(a.f[i] - b.f[i]); }
+static CP_INLINE v8 v8_mul(v8 a, v8 b) { CP_LANES(a.f[i] * b.f[i]); }
+static CP_INLINE v8 v8_div(v8 a, v8 b) { CP_LANES(a.f[i] / b.f[i]); }
+static CP_INLINE v8 v8_sqrt(v8 a) { CP_LANES(cp_sqrt(a.f[i])); }
+static CP_INLINE v8 v8_abs(v8 a) { CP_LANES(fabsf(a.f[i])); }
+static CP_INLINE v8 v8_copysign(v8 magnitude, v8 sign) { CP_LANES(copysignf(magnitude.f[i], sign.f[i])); }
+/* a * b + c */
+static CP_INLINE v8 v8_fma(v8 a, v8 b, v8 c) { CP_LANES(cp_fma(a.f[i], b.f[i], c.f[i])); }
+static CP_INLINE v8 v8_fma1(v8 a, float b, v8 c) { CP_LANES(cp_fma(a.f[i], b, c.f[i])); }
+/* x < y ? yes : no */
+static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) { CP_LANES(x.f[i] < y.f[i] ? yes.f[i] : no.f[i]); }
+/* One step of the max scan: x if it is greater or NaN, else max; a NaN in max stays NaN. */
+static CP_INLINE v8 v8_max_first(v8 max, v8 x) { CP_LANES(x.f[i] > max.f[i] || x.f[i] != x.f[i] ? x.f[i] : max.f[i]); }
+/* The float whose bits are (bits(t) << 23) + 0x3F800000. */
+static CP_INLINE v8 v8_pow2_of_biased(v8 t) {
+    uint32_t bits[8];
+    memcpy(bits, t.f, sizeof bits);
+    for (int i = 0; i < 8; i++) bits[i] = (bits[i] << 23) + 0x3F800000u;
+    memcpy(t.f, bits, sizeof bits);
+    return t;
+}
+/* r[i] lane j becomes r[j] lane i. */
+static CP_INLINE void v8_transpose(v8 r[8]) {
+    for (int i = 0; i < 8; i++) {
+        for (int j = 0; j < i; j++) {
+            const float t = r[i].f[j];
+            r[i].f[j] = r[j].f[i];
+            r[j].f[i] = t;
+        }
+    }
+}
+
+#undef CP_LANES
+
+#endif

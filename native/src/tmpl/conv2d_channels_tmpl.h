@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ * Direct convolution with vector lanes along the output channels.
+ *
+ * Tile:       6 pixels x 16 output channels; 12 accumulators, 2 weight vectors and 1 broadcast of the 16 ymm registers
+ *             (on NEON 24 + 4 + 1 of 32 q registers).
+ * Bound:      FMA. A step of one tap and channel is 12 FMAs on 8 loads, 6 of which are broadcasts.
+ * Layout:     pixels are packed with their 8 channels side by side, so all loads of a tap lie at fixed offsets from 6 pointers,
+ *             whatever the source layout, border and stride were. */
+
+static CP_INLINE const float *conv2d_pack_source(const cp_conv2d_pack *a, int64_t channel, int64_t y, int64_t x) {
+    return a->src + (channel + y * a->strides.row + x * a->strides.column);
+}
+
+/* Columns [begin, end) of a band row, cell by cell. */
+static void conv2d_pack_cells(const cp_conv2d_pack *a, const int64_t *channel, int64_t width, int64_t y, int64_t begin, int64_t end,
+                              float *dst) {
+    for (int64_t j = begin; j < end; j++) {
+        const int64_t x = cp_border(a->border, a->column + j, a->iw);
+        if (y < 0 || x < 0) {
+            for (int64_t c = 0; c < width; c++) dst[j * width + c] = 0.0f;
+        } else {
+            for (int64_t c = 0; c < width; c++) dst[j * width + c] = *conv2d_pack_source(a, channel[c], y, x);
+        }
+    }
+}
+
+static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
+    float *dst = a->dst;
+    for (int64_t c = 0; c < a->channels; c += CP_BLOCK) {
+        const int64_t width = CP_MIN(CP_BLOCK, a->channels - c);
+        int64_t channel[CP_BLOCK] = {0};
+        bool side_by_side = width == CP_BLOCK;
+        for (int64_t k = 0; k < width; k++) {
+            channel[k] = cp_channel_offset(a->layout, a->strides.channel, a->channel + c + k);
+            side_by_side = side_by_side && channel[k] == channel[0] + k;
+        }
+        const bool planes = width == CP_BLOCK && a->layout == CONVPOOL_LAYOUT_NCHW && a->strides.column == 1;
+        for (int64_t i = 0; i < a->rows; i++) {
+            const int64_t y = cp_border(a->border, a->row + i, a->ih);
+            int64_t j = CP_MIN(a->columns, CP_MAX(0, -a->column));
+            const int64_t end = y < 0 ? j : CP_MAX(j, CP_MIN(a->columns, a->iw - a->column));
+            conv2d_pack_cells(a, channel, width, y, 0, j, dst);
+            if (planes) {
+                for (; j + 8 <= end; j += 8) {
+                    v8 t[8];
+                    CP_UNROLL
+                    for (int k = 0; k < 8; k++) t[k] = v8_load(conv2d_pack_source(a, channel[k], y, a->column + j));
+                    v8_transpose(t);
+                    CP_UNROLL
+                    for (int k = 0; k < 8; k++) v8_store(dst + (j + k) * 8, t[k]);
+                }
+            } else if (side_by_side) {
+                for (; j < end; j++) v8_store(dst + j * 8, v8_load(conv2d_pack_source(a, channel[0], y, a->column + j)));
+            }
+            conv2d_pack_cells(a, channel, width, y, j, a->columns, dst);
+            dst += a->columns * width;
+        }
+    }
+}
+
+/* The products of one tap and one channel. */
+static CP_INLINE void conv2d_tile_step(const float *const *x, int64_t at, const float *w, const int pixels,
+                                       v8 acc[CP_TILE_PIXELS][2]) {
+    const v8 w0 = v8_load(w), w1 = v8_load(w + 8);
+    CP_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        const float xp = x[p][at];
+        acc[p][0] = v8_fma1(w0, xp, acc[p][0]);
+        acc[p][1] = v8_fma1(w1, xp, acc[p][1]);
+    }
+}
+
+/* All taps of one block of `width` channels. */
+static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *const *x, const float *weights, const int pixels,
+                                        const int64_t width, v8 acc[CP_TILE_PIXELS][2]) {
+    for (int64_t ty = a->y_begin; ty < a->y_end; ty++) {
+        const float *w = weights + (ty * a->kw + a->x_begin) * width * CP_PANEL;
+        int64_t tap = (ty * a->row_step + a->x_begin * a->column_step) * width;
+        for (int64_t tx = a->x_begin; tx < a->x_end; tx++, tap += a->column_step * width, w += width * CP_PANEL) {
+            if (width == CP_BLOCK) {
+                CP_UNROLL
+                for (int c = 0; c < CP_BLOCK; c++) conv2d_tile_step(x, tap + c, w + c * CP_PANEL, pixels, acc);
+            } else {
+                for (int64_t c = 0; c < width; c++) conv2d_tile_step(x, tap + c, w + c * CP_PANEL, pixels, acc);
+            }
+        }
+    }
+}
+
+static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t first, const int pixels) {
+    v8 acc[CP_TILE_PIXELS][2];
+    const float *x[CP_TILE_PIXELS];
+    const float *block = a->x, *weights = a->weights;
+    float *out = a->acc + first * CP_PANEL;
+    CP_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        acc[p][0] = v8_load(a->bias != NULL ? a->bias : out + p * CP_PANEL);
+        acc[p][1] = v8_load(a->bias != NULL ? a->bias + 8 : out + p * CP_PANEL + 8);
+    }
+    int64_t c = 0;
+    for (; c + CP_BLOCK <= a->channels; c += CP_BLOCK) {
+        CP_UNROLL
+        for (int p = 0; p < pixels; p++) x[p] = block + (int64_t)a->position[first + p] * CP_BLOCK;
+        conv2d_tile_block(a, x, weights, pixels, CP_BLOCK, acc);
+        block += a->block;
+        weights += a->kh * a->kw * CP_BLOCK * CP_PANEL;
+    }
+    if (c < a->channels) {
+        CP_UNROLL
+        for (int p = 0; p < pixels; p++) x[p] = block + (int64_t)a->position[first + p] * (a->channels - c);
+        conv2d_tile_block(a, x, weights, pixels, a->channels - c, acc);
+    }
+    CP_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        v8_store(out + p * CP_PANEL, acc[p][0]);
+        v8_store(out + p * CP_PANEL + 8, acc[p][1]);
+    }
+}
+
+static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
+    int64_t p = 0;
+    for (; p + CP_TILE_PIXELS <= a->pixels; p += CP_TILE_PIXELS) conv2d_tile(a, p, CP_TILE_PIXELS);
+    switch (a->pixels - p) {
+    case 1:
+        conv2d_tile(a, p, 1);
+        break;
+    case 2:
+        conv2d_tile(a, p, 2);
+        break;
+    case 3:
+        conv2d_tile(a, p, 3);
+        break;
+    case 4:
+        conv2d_tile(a, p, 4);
+        break;
+    case 5:
+        conv2d_tile(a, p, 5);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Up to 8 pixels x 8 channels, from lanes along the channels to lanes along the width and into planes. */
+static CP_INLINE void conv2d_finish_planes(const cp_conv2d_finish *a, const float *acc, float *dst, const float *residual,
+                                           int64_t pixels, int64_t channels) {
+    v8 t[8];
+    for (int k = 0; k < 8; k++) t[k] = k < pixels ? v8_load(acc + k * CP_PANEL) : v8_zero();
+    v8_transpose(t);
+    for (int64_t k = 0; k < channels; k++) {
+        v8 y = t[k];
+        if (residual != NULL) {
+            const float *r = residual + k * a->residual_strides.channel;
+            y = v8_add(y, pixels == 8 ? v8_load(r) : v8_loadn(r, pixels));
+        }
+        y = v8_activate(y, &a->activation);
+        float *d = dst + k * a->dst_strides.channel;
+        if (pixels == 8) {
+            v8_store(d, y);
+        } else {
+            v8_storen(d, y, pixels);
+        }
+    }
+}
+
+static void CP_NAME(conv2d_finish)(const cp_conv2d_finish *a) {
+    int64_t dst_channel[CP_PANEL], residual_channel[CP_PANEL] = {0};
+    for (int64_t k = 0; k < CP_PANEL; k++) {
+        dst_channel[k] = cp_channel_offset(a->layout, a->dst_strides.channel, a->channel + k);
+        if (a->residual != NULL) residual_channel[k] = cp_channel_offset(a->layout, a->residual_strides.channel, a->channel + k);
+    }
+    const int64_t pixels_at_once = a->layout == CONVPOOL_LAYOUT_NCHW ? 8 : 1;
+    for (int64_t i = 0; i < a->rows; i++) {
+        for (int64_t j = 0; j < a->columns; j += pixels_at_once) {
+            const float *acc = a->acc + (i * a->columns + j) * CP_PANEL;
+            float *dst = a->dst + i * a->dst_strides.row + j * a->dst_strides.column;
+            const float *residual =
+                a->residual == NULL ? NULL : a->residual + i * a->residual_strides.row + j * a->residual_strides.column;
+            for (int64_t k = 0; k < a->channels; k += 8) {
+                const int64_t channels = CP_MIN(8, a->channels - k);
+                if (a->layout == CONVPOOL_LAYOUT_NCHW) {
+                    conv2d_finish_planes(a, acc + k, dst + dst_channel[k], residual == NULL ? NULL : residual + residual_channel[k],
+                                         CP_MIN(8, a->columns - j), channels);
+                    continue;
+                }
+                v8 y = v8_load(acc + k);
+                float lanes[8] = {0};
+                if (residual != NULL) {
+                    for (int64_t c = 0; c < channels; c++) lanes[c] = residual[residual_channel[k + c]];
+                    y = v8_add(y, v8_load(lanes));
+                }
+                y = v8_activate(y, &a->activation);
+                if (channels == 8 && dst_channel[k + 7] == dst_channel[k] + 7) {
+                    v8_store(dst + dst_channel[k], y);
+                } else {
+                    v8_store(lanes, y);
+                    for (int64_t c = 0; c < channels; c++) dst[dst_channel[k + c]] = lanes[c];
+                }
+            }
+            for (int64_t s = 0; s < a->spare; s++) {
+                dst[cp_channel_offset(a->layout, a->dst_strides.channel, a->channel + a->channels + s)] = 0.0f;
+            }
+        }
+    }
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT
+ * Pooling.
+ *
+ * Width:     1 row x 32 outputs of a plane, lanes along the width; strided loads de-interleave. Edges element by element.
+ * Channels:  1 output x 32 channels, lanes along the channels: every tap is a plain load.
+ * Bound:     loads, one (stride 2: two) for each tap and vector; in the end the memory that src comes from. */
+
+enum { POOL2D_VECTORS = 4 };
+
+/* The four reductions; a window's row is reduced first, then the rows. */
+typedef enum pool2d_op { POOL2D_MAX, POOL2D_SUM, POOL2D_SUM_ABS, POOL2D_SUM_SQUARES } pool2d_op;
+
+static CP_INLINE pool2d_op pool2d_op_of(const convpool_pool2d_desc *d) {
+    if (d->kind == CONVPOOL_POOL_KIND_MAX) return POOL2D_MAX;
+    if (d->kind == CONVPOOL_POOL_KIND_AVERAGE) return POOL2D_SUM;
+    return d->p == 1 ? POOL2D_SUM_ABS : POOL2D_SUM_SQUARES;
+}
+
+static CP_INLINE v8 pool2d_start(pool2d_op op) { return v8_set1(op == POOL2D_MAX ? -INFINITY : 0.0f); }
+
+static CP_INLINE v8 pool2d_step(pool2d_op op, v8 acc, v8 x) {
+    switch (op) {
+    case POOL2D_MAX:
+        return v8_max_first(acc, x);
+    case POOL2D_SUM:
+        return v8_add(acc, x);
+    case POOL2D_SUM_ABS:
+        return v8_add(acc, v8_abs(x));
+    default:
+        return v8_fma(x, x, acc);
+    }
+}
+
+/* Result of a window from its reduction; `divisor` serves averages only. */
+static CP_INLINE v8 pool2d_result(pool2d_op op, v8 acc, v8 divisor) {
+    if (op == POOL2D_SUM) return v8_div(acc, divisor);
+    return op == POOL2D_SUM_SQUARES ? v8_sqrt(acc) : acc;
+}
+
+/* One axis of a window. */
+typedef struct pool2d_axis {
+    int64_t origin, dilation; /* tap t reads cell origin + t * dilation */
+    int64_t begin, end;       /* taps within the image */
+    int64_t cells;            /* taps that count in an average's divisor */
+} pool2d_axis;
+
+static pool2d_axis pool2d_axis_adaptive(int64_t i, int64_t input, int64_t output) {
+    const int64_t begin = i * input / output, taps = cp_ceil_div((i + 1) * input, output) - begin;
+    return (pool2d_axis){begin, 1, 0, taps, taps};
+}
+
+static pool2d_axis pool2d_axis_sliding(int64_t i, int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before,
+                                       int64_t after, bool include_pad) {
+    pool2d_axis axis = {.origin = i * stride - before, .dilation = dilation};
+    cp_tap_range(axis.origin, dilation, kernel, input, &axis.begin, &axis.end);
+    axis.cells = axis.end - axis.begin;
+    if (include_pad) {
+        int64_t none;
+        cp_tap_range(axis.origin, dilation, kernel, input + after, &none, &axis.cells);
+    }
+    return axis;
+}
+
+static pool2d_axis pool2d_rows(const convpool_pool2d_desc *d, int64_t i) {
+    if (d->window == CONVPOOL_POOL_WINDOW_ADAPTIVE) return pool2d_axis_adaptive(i, d->ih, d->oh);
+    return pool2d_axis_sliding(i, d->ih, d->kh, d->stride_h, d->dilation_h, d->pad_top, d->pad_bottom, d->count_include_pad == 1);
+}
+
+static pool2d_axis pool2d_columns(const convpool_pool2d_desc *d, int64_t j) {
+    if (d->window == CONVPOOL_POOL_WINDOW_ADAPTIVE) return pool2d_axis_adaptive(j, d->iw, d->ow);
+    return pool2d_axis_sliding(j, d->iw, d->kw, d->stride_w, d->dilation_w, d->pad_left, d->pad_right, d->count_include_pad == 1);
+}
+
+/* What an average divides by; 1 for a window without a cell, whose sum is 0. */
+static float pool2d_divisor(const convpool_pool2d_desc *d, const pool2d_axis *y, const pool2d_axis *x) {
+    const int64_t cells = d->divisor_override > 0 ? d->divisor_override : y->cells * x->cells;
+    return (float)CP_MAX(1, cells);
+}
+
+/* Sum of 8 partial sums in the documented order. */
+static CP_INLINE float pool2d_sum8(const float p[8]) { return ((p[0] + p[4]) + (p[2] + p[6])) + ((p[1] + p[5]) + (p[3] + p[7])); }
+
+static CP_INLINE float pool2d_read(const cp_pool2d_band *a, int64_t at) {
+    return a->desc->src_type == CONVPOOL_DATA_TYPE_U8 ? (float)((const uint8_t *)a->src)[at] : ((const float *)a->src)[at];
+}
+
+static CP_INLINE void pool2d_write(const cp_pool2d_band *a, int64_t at, float value) {
+    if (a->desc->dst_type == CONVPOOL_DATA_TYPE_U8) {
+        const float clipped = value < 0.0f ? 0.0f : value > 255.0f ? 255.0f : value;
+        ((uint8_t *)a->dst)[at] = (uint8_t)(int)((clipped + 8388608.0f) - 8388608.0f); /* to nearest even */
+    } else {
+        ((float *)a->dst)[at] = value;
+    }
+}
+
+static CP_INLINE float pool2d_step1(pool2d_op op, float acc, float x) {
+    if (op == POOL2D_SUM) return acc + x;
+    if (op == POOL2D_SUM_ABS) return acc + (x < 0.0f ? -x : x);
+    return cp_fma(x, x, acc);
+}
+
+/* One output element, whatever the options; rows and columns of its window are given. */
+static void pool2d_element(const cp_pool2d_band *a, int64_t c, int64_t i, int64_t j, const pool2d_axis *y, const pool2d_axis *x) {
+    const convpool_pool2d_desc *d = a->desc;
+    const pool2d_op op = pool2d_op_of(d);
+    const int64_t plane = cp_channel_offset(d->src_layout, a->src_strides.channel, c);
+    const int64_t out =
+        cp_channel_offset(d->dst_layout, a->dst_strides.channel, c) + i * a->dst_strides.row + j * a->dst_strides.column;
+    float max = -INFINITY, sum = 0.0f, partial[8] = {0};
+    int64_t index = -1;
+    for (int64_t ty = y->begin; ty < y->end; ty++) {
+        const int64_t row = y->origin + ty * y->dilation;
+        float row_sum = 0.0f;
+        for (int64_t tx = x->begin; tx < x->end; tx++) {
+            const int64_t column = x->origin + tx * x->dilation;
+            const float v = pool2d_read(a, plane + row * a->src_strides.row + column * a->src_strides.column);
+            if (op == POOL2D_MAX) {
+                if (index < 0 || v > max || (v != v && max == max)) {
+                    max = v;
+                    index = row * d->iw + column;
+                }
+            } else if (d->window == CONVPOOL_POOL_WINDOW_GLOBAL) {
+                float *p = &partial[(row * d->iw + column) & 7];
+                *p = pool2d_step1(op, *p, v);
+            } else {
+                row_sum = pool2d_step1(op, row_sum, v);
+            }
+        }
+        sum += row_sum;
+    }
+    if (d->window == CONVPOOL_POOL_WINDOW_GLOBAL) sum = pool2d_sum8(partial);
+    pool2d_write(a, out,
+                 op == POOL2D_MAX           ? max
+                 : op == POOL2D_SUM         ? sum / pool2d_divisor(d, y, x)
+                 : op == POOL2D_SUM_SQUARES ? cp_sqrt(sum)
+                                            : sum);
+    if (a->indices != NULL) {
+        const int64_t at = cp_channel_offset(d->dst_layout, a->indices_strides.channel, c) + i * a->indices_strides.row +
+                           j * a->indices_strides.column;
+        a->indices[at] = index < 0 ? -1 : a->index_base + c * a->index_plane + index;
+    }
+}
+
+static void CP_NAME(pool2d_elements)(const cp_pool2d_band *a) {
+    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
+        for (int64_t i = a->row; i < a->row + a->rows; i++) {
+            const pool2d_axis y = pool2d_rows(a->desc, i);
+            for (int64_t j = 0; j < a->desc->ow; j++) {
+                const pool2d_axis x = pool2d_columns(a->desc, j);
+                pool2d_element(a, c, i, j, &y, &x);
+            }
+        }
+    }
+}
+
+/* `vectors` x 8 outputs from column j on, whose windows lie within the columns of the image. */
+static CP_INLINE void pool2d_width_vectors(const cp_pool2d_band *a, const float *plane, float *dst, int64_t j, const pool2d_axis *y,
+                                           float divisor, const int vectors, const pool2d_op op, const int64_t step) {
+    const convpool_pool2d_desc *d = a->desc;
+    const float *origin = plane + (j * step - d->pad_left);
+    v8 acc[POOL2D_VECTORS];
+    CP_UNROLL
+    for (int v = 0; v < vectors; v++) acc[v] = pool2d_start(op);
+    for (int64_t ty = y->begin; ty < y->end; ty++) {
+        const float *line = origin + (y->origin + ty * y->dilation) * a->src_strides.row;
+        v8 row[POOL2D_VECTORS];
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) row[v] = op == POOL2D_MAX ? acc[v] : v8_zero();
+        for (int64_t tx = 0; tx < d->kw; tx++, line += d->dilation_w) {
+            CP_UNROLL
+            for (int v = 0; v < vectors; v++) row[v] = pool2d_step(op, row[v], v8_load_step(line + v * 8 * step, step));
+        }
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) acc[v] = op == POOL2D_MAX ? row[v] : v8_add(acc[v], row[v]);
+    }
+    CP_UNROLL
+    for (int v = 0; v < vectors; v++) v8_store(dst + j + v * 8, pool2d_result(op, acc[v], v8_set1(divisor)));
+}
+
+static CP_INLINE void pool2d_width_rows(const cp_pool2d_band *a, const pool2d_op op, const int64_t step) {
+    const convpool_pool2d_desc *d = a->desc;
+    const int64_t inside_begin = CP_MIN(cp_ceil_div(d->pad_left, step), d->ow);
+    const int64_t last = d->iw - 1 - (d->kw - 1) * d->dilation_w + d->pad_left;
+    int64_t inside_end = last < 0 ? inside_begin : CP_MAX(inside_begin, CP_MIN(d->ow, last / step + 1));
+    if (inside_end - inside_begin < 8) inside_end = inside_begin;
+    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
+        const float *plane = (const float *)a->src + c * a->src_strides.channel;
+        for (int64_t i = a->row; i < a->row + a->rows; i++) {
+            const pool2d_axis y = pool2d_rows(d, i);
+            const pool2d_axis inside = {.end = d->kw, .cells = d->kw};
+            const float divisor = pool2d_divisor(d, &y, &inside);
+            float *dst = (float *)a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
+            int64_t j = 0;
+            while (j < d->ow) {
+                if (j < inside_begin || j >= inside_end) {
+                    const pool2d_axis x = pool2d_columns(d, j);
+                    pool2d_element(a, c, i, j, &y, &x);
+                    j++;
+                } else if (inside_end - j >= 8 * POOL2D_VECTORS) {
+                    pool2d_width_vectors(a, plane, dst, j, &y, divisor, POOL2D_VECTORS, op, step);
+                    j += 8 * POOL2D_VECTORS;
+                } else { /* The last vector overlaps the one before and computes the same again. */
+                    j = CP_MIN(j, inside_end - 8);
+                    pool2d_width_vectors(a, plane, dst, j, &y, divisor, 1, op, step);
+                    j += 8;
+                }
+            }
+        }
+    }
+}
+
+static CP_INLINE void pool2d_width_op(const cp_pool2d_band *a, const pool2d_op op) {
+    if (a->desc->stride_w == 1) {
+        pool2d_width_rows(a, op, 1);
+    } else if (a->desc->stride_w == 2) {
+        pool2d_width_rows(a, op, 2);
+    } else {
+        pool2d_width_rows(a, op, a->desc->stride_w);
+    }
+}
+
+static void CP_NAME(pool2d_width)(const cp_pool2d_band *a) {
+    switch (pool2d_op_of(a->desc)) {
+    case POOL2D_MAX:
+        pool2d_width_op(a, POOL2D_MAX);
+        break;
+    case POOL2D_SUM:
+        pool2d_width_op(a, POOL2D_SUM);
+        break;
+    case POOL2D_SUM_ABS:
+        pool2d_width_op(a, POOL2D_SUM_ABS);
+        break;
+    default:
+        pool2d_width_op(a, POOL2D_SUM_SQUARES);
+        break;
+    }
+}
+
+/* `vectors` x 8 neighbouring channels of one output; `lanes` of the last vector are real. */
+static CP_INLINE void pool2d_channels_vectors(const cp_pool2d_band *a, const float *src, float *dst, const pool2d_axis *y,
+                                              const pool2d_axis *x, float divisor, const int vectors, int64_t lanes,
+                                              const pool2d_op op) {
+    v8 acc[POOL2D_VECTORS];
+    CP_UNROLL
+    for (int v = 0; v < vectors; v++) acc[v] = pool2d_start(op);
+    for (int64_t ty = y->begin; ty < y->end; ty++) {
+        const float *line = src + (y->origin + ty * y->dilation) * a->src_strides.row;
+        v8 row[POOL2D_VECTORS];
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) row[v] = op == POOL2D_MAX ? acc[v] : v8_zero();
+        for (int64_t tx = x->begin; tx < x->end; tx++) {
+            const float *pixel = line + (x->origin + tx * x->dilation) * a->src_strides.column;
+            CP_UNROLL
+            for (int v = 0; v < vectors; v++) {
+                row[v] = pool2d_step(op, row[v], lanes == 8 ? v8_load(pixel + v * 8) : v8_loadn(pixel + v * 8, lanes));
+            }
+        }
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) acc[v] = op == POOL2D_MAX ? row[v] : v8_add(acc[v], row[v]);
+    }
+    CP_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        const v8 y8 = pool2d_result(op, acc[v], v8_set1(divisor));
+        if (lanes == 8) {
+            v8_store(dst + v * 8, y8);
+        } else {
+            v8_storen(dst + v * 8, y8, lanes);
+        }
+    }
+}
+
+static CP_INLINE void pool2d_channels_op(const cp_pool2d_band *a, const pool2d_op op) {
+    const convpool_pool2d_desc *d = a->desc;
+    const int64_t run = d->src_layout == CONVPOOL_LAYOUT_NHWC ? a->channels : 8, end = a->channel + a->channels;
+    for (int64_t i = a->row; i < a->row + a->rows; i++) {
+        const pool2d_axis y = pool2d_rows(d, i);
+        for (int64_t j = 0; j < d->ow; j++) {
+            const pool2d_axis x = pool2d_columns(d, j);
+            const float divisor = pool2d_divisor(d, &y, &x);
+            for (int64_t first = a->channel; first < end; first += run) {
+                const float *src = (const float *)a->src + cp_channel_offset(d->src_layout, a->src_strides.channel, first);
+                float *dst = (float *)a->dst + cp_channel_offset(d->dst_layout, a->dst_strides.channel, first) +
+                             i * a->dst_strides.row + j * a->dst_strides.column;
+                const int64_t n = CP_MIN(run, end - first);
+                int64_t c = 0;
+                for (; c + 8 * POOL2D_VECTORS <= n; c += 8 * POOL2D_VECTORS) {
+                    pool2d_channels_vectors(a, src + c, dst + c, &y, &x, divisor, POOL2D_VECTORS, 8, op);
+                }
+                for (; c + 8 <= n; c += 8) pool2d_channels_vectors(a, src + c, dst + c, &y, &x, divisor, 1, 8, op);
+                if (c < n) pool2d_channels_vectors(a, src + c, dst + c, &y, &x, divisor, 1, n - c, op);
+            }
+        }
+    }
+}
+
+static void CP_NAME(pool2d_channels)(const cp_pool2d_band *a) {
+    switch (pool2d_op_of(a->desc)) {
+    case POOL2D_MAX:
+        pool2d_channels_op(a, POOL2D_MAX);
+        break;
+    case POOL2D_SUM:
+        pool2d_channels_op(a, POOL2D_SUM);
+        break;
+    case POOL2D_SUM_ABS:
+        pool2d_channels_op(a, POOL2D_SUM_ABS);
+        break;
+    default:
+        pool2d_channels_op(a, POOL2D_SUM_SQUARES);
+        break;
+    }
+}
+
+/* Sums of `planes` whole planes, each without gaps, side by side so that their additions overlap. */
+static CP_INLINE void pool2d_global_sums(const float *src, int64_t plane_stride, int64_t n, const int planes, const pool2d_op op,
+                                         float *sum) {
+    v8 acc[POOL2D_VECTORS];
+    CP_UNROLL
+    for (int p = 0; p < planes; p++) acc[p] = v8_zero();
+    int64_t k = 0;
+    for (; k + 8 <= n; k += 8) {
+        CP_UNROLL
+        for (int p = 0; p < planes; p++) acc[p] = pool2d_step(op, acc[p], v8_load(src + p * plane_stride + k));
+    }
+    if (k < n) {
+        CP_UNROLL
+        for (int p = 0; p < planes; p++) acc[p] = pool2d_step(op, acc[p], v8_loadn(src + p * plane_stride + k, n - k));
+    }
+    CP_UNROLL
+    for (int p = 0; p < planes; p++) {
+        float partial[8];
+        v8_store(partial, acc[p]);
+        sum[p] = pool2d_sum8(partial);
+    }
+}
+
+static CP_INLINE void pool2d_global_op(const cp_pool2d_band *a, const pool2d_op op) {
+    const convpool_pool2d_desc *d = a->desc;
+    const int64_t n = d->ih * d->iw;
+    const pool2d_axis y = pool2d_rows(d, 0), x = pool2d_columns(d, 0);
+    const v8 divisor = v8_set1(pool2d_divisor(d, &y, &x));
+    int64_t c = a->channel;
+    while (c < a->channel + a->channels) {
+        float sum[8] = {0};
+        const float *src = (const float *)a->src + c * a->src_strides.channel;
+        int64_t planes = 1;
+        if (a->channel + a->channels - c >= POOL2D_VECTORS) {
+            planes = POOL2D_VECTORS;
+            pool2d_global_sums(src, a->src_strides.channel, n, POOL2D_VECTORS, op, sum);
+        } else {
+            pool2d_global_sums(src, 0, n, 1, op, sum);
+        }
+        v8_store(sum, pool2d_result(op, v8_load(sum), divisor));
+        for (int64_t p = 0; p < planes; p++) ((float *)a->dst)[(c + p) * a->dst_strides.channel] = sum[p];
+        c += planes;
+    }
+}
+
+static void CP_NAME(pool2d_global)(const cp_pool2d_band *a) {
+    switch (pool2d_op_of(a->desc)) {
+    case POOL2D_SUM:
+        pool2d_global_op(a, POOL2D_SUM);
+        break;
+    case POOL2D_SUM_ABS:
+        pool2d_global_op(a, POOL2D_SUM_ABS);
+        break;
+    default:
+        pool2d_global_op(a, POOL2D_SUM_SQUARES);
+        break;
+    }
+}
