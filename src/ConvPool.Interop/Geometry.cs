@@ -42,7 +42,7 @@ internal static class Geometry
         OutputSize(d.ih, d.pad_top, d.pad_bottom, d.kh, d.dilation_h, d.stride_h),
         OutputSize(d.iw, d.pad_left, d.pad_right, d.kw, d.dilation_w, d.stride_w));
 
-    /// <summary>Height and width of a pooled tensor; 0 where no output element exists. Max-unpooling reads a tensor of this size.</summary>
+    /// <summary>Height and width of a pooled tensor (which max-unpooling reads); 0 where no output element exists.</summary>
     public static (long Height, long Width) OutputSize(in convpool_pool2d_desc d) => d.window switch
     {
         convpool_pool_window.CONVPOOL_POOL_WINDOW_GLOBAL => (1, 1),
@@ -52,7 +52,7 @@ internal static class Geometry
             OutputSize(d.iw, d.pad_left, d.pad_right, d.kw, d.dilation_w, d.stride_w, d.ceil_mode != 0)),
     };
 
-    /// <summary>The cell that position <paramref name="i"/> of a padded row of <paramref name="size"/> cells reads; -1 for none.</summary>
+    /// <summary>The cell that position <paramref name="i"/> of a padded row of so many cells reads; -1 for none.</summary>
     public static long BorderIndex(long i, long size, convpool_border border)
     {
         if (i >= 0 && i < size) { return i; }

@@ -2,7 +2,7 @@ using ConvPool.Native;
 
 namespace ConvPool.Reference;
 
-/// <summary>Pooling in plain loops, exactly as docs/numerics.md states it: what every other implementation is tested against.</summary>
+/// <summary>Pooling in plain loops, exactly as docs/numerics.md states it: all other code is tested against it.</summary>
 internal static unsafe class Pool2DReference
 {
     /// <summary>Pools (or unpools) the whole batch; task range and workspace are ignored.</summary>
@@ -39,7 +39,8 @@ internal static unsafe class Pool2DReference
             value = desc.kind switch
             {
                 convpool_pool_kind.CONVPOOL_POOL_KIND_MAX => Max(desc, tensors, window, n, c, out index),
-                convpool_pool_kind.CONVPOOL_POOL_KIND_AVERAGE => window.IsEmpty ? 0 : Sum(desc, tensors, window, n, c) / window.Divisor,
+                convpool_pool_kind.CONVPOOL_POOL_KIND_AVERAGE when window.IsEmpty => 0,
+                convpool_pool_kind.CONVPOOL_POOL_KIND_AVERAGE => Sum(desc, tensors, window, n, c) / window.Divisor,
                 _ => desc.p == 1 ? Sum(desc, tensors, window, n, c) : MathF.Sqrt(Sum(desc, tensors, window, n, c)),
             };
         }
