@@ -275,7 +275,7 @@ internal sealed record OnnxModel(
     OnnxValue[] Inputs,
     OnnxValue[] Outputs,
     OnnxTensor[] Initializers,
-    long Opset = 22,
+    long Opset = 21,
     bool ContribOperators = false)
 {
     private const long IrVersion = 10;
