@@ -1,0 +1,168 @@
+using System.Runtime.InteropServices;
+using ConvPool.Managed;
+using ConvPool.Native;
+
+namespace ConvPool.Execution;
+
+/// <summary>What a plan was made for.</summary>
+internal readonly record struct PlanKey(int Channels, int Height, int Width, int Variant);
+
+/// <summary>
+/// A layer for one image size: the plan memory of the native library or its managed counterpart, and idle workspaces. Runs hold a
+/// reference, so all of it is freed after the last of them has ended, whoever disposes when.
+/// </summary>
+internal sealed unsafe class Plan : SafeHandle
+{
+    // Estimated work of one nanosecond: what one core does with a convolution, and with a pooling that is bound by memory.
+    private const double ConvolutionFlopsPerNanosecond = 40;
+    private const double PoolingFlopsPerNanosecond = 4;
+
+    private static readonly nint ManagedPlan = 1;
+
+    private readonly nint[] _idleWorkspaces = new nint[Environment.ProcessorCount];
+    private readonly convpool_plan_info _info;
+    private readonly double _flopsPerNanosecond;
+    private long _lastUse;
+
+    public Plan(in PlanKey key, Backend backend, convpool_conv2d_desc desc, ReadOnlySpan<float> weights, ReadOnlySpan<float> bias)
+        : base(0, ownsHandle: true)
+    {
+        Key = key;
+        Backend = backend;
+        IsConvolution = true;
+        _flopsPerNanosecond = ConvolutionFlopsPerNanosecond;
+        desc.struct_size = (uint)sizeof(convpool_conv2d_desc);
+        fixed (float* w = weights)
+        fixed (float* b = bias)
+        fixed (convpool_plan_info* info = &_info)
+        {
+            if (backend == Backend.Managed)
+            {
+                ManagedConvolution = new ManagedConv2D(desc, w, b);
+                *info = ManagedConvolution.Info;
+                SetHandle(ManagedPlan);
+                return;
+            }
+            info->struct_size = (uint)sizeof(convpool_plan_info);
+            NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_query(&desc, info));
+            SetHandle((nint)Allocate(info->plan_bytes));
+            convpool_conv2d* plan;
+            NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_init(&desc, w, b, (void*)handle, info->plan_bytes, &plan));
+            NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_plan_info(plan, info));
+        }
+    }
+
+    public Plan(in PlanKey key, Backend backend, convpool_pool2d_desc desc)
+        : base(0, ownsHandle: true)
+    {
+        Key = key;
+        Backend = backend;
+        _flopsPerNanosecond = PoolingFlopsPerNanosecond;
+        desc.struct_size = (uint)sizeof(convpool_pool2d_desc);
+        fixed (convpool_plan_info* info = &_info)
+        {
+            if (backend == Backend.Managed)
+            {
+                ManagedPooling = new ManagedPool2D(desc);
+                *info = ManagedPooling.Info;
+                SetHandle(ManagedPlan);
+                return;
+            }
+            info->struct_size = (uint)sizeof(convpool_plan_info);
+            NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_query(&desc, info));
+            SetHandle((nint)Allocate(info->plan_bytes));
+            convpool_pool2d* plan;
+            NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_init(&desc, (void*)handle, info->plan_bytes, &plan));
+            NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_plan_info(plan, info));
+        }
+    }
+
+    public override bool IsInvalid => handle == 0;
+
+    public PlanKey Key { get; }
+
+    public Backend Backend { get; }
+
+    public bool IsConvolution { get; }
+
+    public ManagedConv2D? ManagedConvolution { get; }
+
+    public ManagedPool2D? ManagedPooling { get; }
+
+    public convpool_conv2d* NativeConvolution => (convpool_conv2d*)handle;
+
+    public convpool_pool2d* NativePooling => (convpool_pool2d*)handle;
+
+    public long WorkspaceBytes => _info.workspace_bytes;
+
+    /// <summary>Tick of the last use, for the choice of the plan to drop.</summary>
+    public long LastUse => Volatile.Read(ref _lastUse);
+
+    public PlanInfo GetInfo() => new(Backend, _info);
+
+    /// <summary>Rough time on one core.</summary>
+    public double EstimateNanoseconds(long batch) => _info.flops / _flopsPerNanosecond * batch;
+
+    public void Touch()
+    {
+        long now = Environment.TickCount64;
+        if (_lastUse != now)
+        {
+            Volatile.Write(ref _lastUse, now);
+        }
+    }
+
+    /// <summary>Scratch memory for one worker, until <see cref="ReturnWorkspace"/>; null if the plan needs none.</summary>
+    public void* RentWorkspace()
+    {
+        if (_info.workspace_bytes == 0)
+        {
+            return null;
+        }
+        nint[] idle = _idleWorkspaces;
+        for (int i = 0; i < idle.Length; i++)
+        {
+            if (Volatile.Read(ref idle[i]) != 0)
+            {
+                nint workspace = Interlocked.Exchange(ref idle[i], 0);
+                if (workspace != 0)
+                {
+                    return (void*)workspace;
+                }
+            }
+        }
+        return Allocate(_info.workspace_bytes);
+    }
+
+    public void ReturnWorkspace(void* workspace)
+    {
+        if (workspace is null)
+        {
+            return;
+        }
+        nint[] idle = _idleWorkspaces;
+        for (int i = 0; i < idle.Length; i++)
+        {
+            if (Volatile.Read(ref idle[i]) == 0 && Interlocked.CompareExchange(ref idle[i], (nint)workspace, 0) == 0)
+            {
+                return;
+            }
+        }
+        NativeMemory.AlignedFree(workspace);
+    }
+
+    protected override bool ReleaseHandle()
+    {
+        foreach (nint workspace in _idleWorkspaces)
+        {
+            NativeMemory.AlignedFree((void*)workspace);
+        }
+        if (handle != ManagedPlan)
+        {
+            NativeMemory.AlignedFree((void*)handle);
+        }
+        return true;
+    }
+
+    private static void* Allocate(long bytes) => NativeMemory.AlignedAlloc(checked((nuint)bytes), NativeMethods.CONVPOOL_ALIGNMENT);
+}

@@ -1,0 +1,70 @@
+using ConvPool.Native;
+using Xunit;
+
+namespace ConvPool.Tests.Api;
+
+public class RuntimeTests
+{
+    [Fact]
+    public void The_runtime_tells_what_executes()
+    {
+        bool native = ConvPoolRuntime.Backend == Backend.Native;
+        Assert.Equal(native, NativeBackend.IsPresent);
+        Assert.Equal(!native, ConvPoolRuntime.IsAlwaysStrict);
+        Assert.Equal(native, ConvPoolRuntime.NativeVersion is not null);
+        Assert.Equal(native, ConvPoolRuntime.NativeCompiler is not null);
+        Assert.Equal(native, File.Exists(ConvPoolRuntime.NativeLibraryPath));
+        Assert.Equal(native, ConvPoolRuntime.AvailableInstructionSets.Contains(InstructionSet.Scalar));
+        Assert.Equal(native, ConvPoolRuntime.AvailableInstructionSets.Contains(ConvPoolRuntime.InstructionSet));
+        Assert.Contains(native ? "native" : "managed", ConvPoolRuntime.Describe(), StringComparison.Ordinal);
+        using MaxPool2D layer = new(2);
+        PlanInfo plan = layer.GetPlan(new(1, 1, 4, 4));
+        Assert.Equal(ConvPoolRuntime.Backend, plan.Backend);
+        Assert.Equal(new(2, 2), plan.OutputSize);
+    }
+
+    [Fact]
+    public void Every_instruction_set_of_the_machine_can_be_forced()
+    {
+        foreach (InstructionSet set in ConvPoolRuntime.AvailableInstructionSets)
+        {
+            using Conv2D layer = new(Samples.Convolution() with { InstructionSet = set }, Samples.Weights());
+            PlanInfo plan = layer.GetPlan(9, 11);
+            Assert.Equal(set, plan.InstructionSet);
+            Assert.True(plan.Algorithm is Algorithm.DirectChannels or Algorithm.DirectWidth);
+            Assert.Equal(2 * 6 * 9 * 12 * 5 * 6, plan.Flops);
+            Assert.True(plan.PlanBytes >= sizeof(float) * 180 && plan.WorkspaceBytes >= 0 && plan.Tasks >= 1);
+            Assert.InRange(plan.ErrorBound, 1e-7, 1e-4);
+        }
+    }
+
+    [Fact]
+    public void A_library_of_another_version_is_refused_in_plain_words()
+    {
+        Assert.Null(NativeBackend.DescribeMismatch(NativeMethods.CONVPOOL_ABI_VERSION, "1.0.0", "libconvpool.so"));
+        string? message = NativeBackend.DescribeMismatch(7, "9.9.9", "/somewhere/libconvpool.so");
+        Assert.Contains("/somewhere/libconvpool.so (version 9.9.9) has binary interface 7", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Requiring_the_native_library_is_an_error_only_where_it_is_missing()
+    {
+        Assert.False(ConvPoolRuntime.RequireNative);
+        ConvPoolRuntime.RequireNative = true;
+        try
+        {
+            if (NativeBackend.IsPresent)
+            {
+                Assert.Equal(Backend.Native, ConvPoolRuntime.Backend);
+            }
+            else
+            {
+                Assert.Throws<DllNotFoundException>(() => ConvPoolRuntime.Backend);
+            }
+        }
+        finally
+        {
+            ConvPoolRuntime.RequireNative = false;
+        }
+    }
+}
