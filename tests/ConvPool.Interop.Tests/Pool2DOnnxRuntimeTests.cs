@@ -7,7 +7,7 @@ using Xunit;
 
 namespace ConvPool.Tests;
 
-/// <summary>Poolings agree with ONNX Runtime: maxima and indices exactly, averages and norms within the error bounds of both.</summary>
+/// <summary>Poolings agree with ONNX Runtime: maxima and indices exactly, sums within the error bounds of both.</summary>
 public sealed class Pool2DOnnxRuntimeTests(ITestOutputHelper output)
 {
     private readonly Unsupported _refusals = new();

@@ -33,7 +33,7 @@ internal sealed record OnnxTensor(string Name, OnnxType Type, long[] Shape, byte
     public ReadOnlySpan<long> Int64s => Elements<long>(OnnxType.Int64);
 
     /// <summary>Reads a TensorProto, such as a file of test data.</summary>
-    /// <exception cref="InvalidDataException">The message is malformed, of another element type, or its length is not its shape's.</exception>
+    /// <exception cref="InvalidDataException">The message is malformed, or its data does not fill its shape.</exception>
     public static OnnxTensor Parse(ReadOnlySpan<byte> message)
     {
         var name = "";
@@ -264,7 +264,7 @@ internal sealed record OnnxNode(
                 writer.Write(20, 7L);
                 break;
             default:
-                throw new ArgumentException($"Attribute '{name}' is a {value.GetType()}, which is not written here.", nameof(value));
+                throw new ArgumentException($"Attribute '{name}' is of the unknown type {value.GetType()}.", nameof(value));
         }
     }
 }

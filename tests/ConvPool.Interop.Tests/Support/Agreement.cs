@@ -4,8 +4,8 @@ using Xunit;
 namespace ConvPool.Tests.Support;
 
 /// <summary>
-/// Agreement with results that were computed in another order. A sum of K terms in any order errs by at most K u / (1 - K u) times the
-/// sum of their magnitudes, u = 2^-24; a plan states its own bound. Tensors are dense NCHW.
+/// Agreement with results that were computed in another order. A sum of K terms in any order errs by at most K u / (1 - K u) times
+/// the sum of their magnitudes, u = 2^-24; a plan states its own bound. Tensors are dense NCHW.
 /// </summary>
 internal static class Agreement
 {
@@ -105,16 +105,18 @@ internal static class Agreement
     }
 
     /// <summary>
-    /// The error before an activation times its steepest slope, and what evaluating it errs by: nothing where it only selects, a few
-    /// roundings where it multiplies, 1e-6 where it is approximated.
+    /// The error before an activation times its steepest slope, and what evaluating it errs by: nothing where it only selects,
+    /// a few roundings where it multiplies, 1e-6 where it is approximated.
     /// </summary>
-    private static double AfterActivation((convpool_activation Kind, float Alpha, float Beta) activation, double error, double magnitude)
+    private static double AfterActivation(
+        (convpool_activation Kind, float Alpha, float Beta) activation, double error, double magnitude)
     {
         var roundings = 4 * UnitRoundoff * magnitude;
         var approximation = 1e-6 * Math.Max(1, magnitude);
         return activation.Kind switch
         {
-            convpool_activation.CONVPOOL_ACTIVATION_LEAKY_RELU => (Math.Max(1, Math.Abs(activation.Alpha)) * error) + (2 * roundings),
+            convpool_activation.CONVPOOL_ACTIVATION_LEAKY_RELU =>
+                (Math.Max(1, Math.Abs(activation.Alpha)) * error) + (2 * roundings),
             convpool_activation.CONVPOOL_ACTIVATION_HARD_SWISH => (1.5 * error) + roundings,
             convpool_activation.CONVPOOL_ACTIVATION_SIGMOID => (0.25 * error) + 1e-6,
             convpool_activation.CONVPOOL_ACTIVATION_TANH => error + 1e-6,

@@ -13,8 +13,8 @@ internal abstract unsafe class Backend
     private static readonly Lazy<Backend[]> Known = new(Find);
 
     /// <summary>
-    /// The managed backend, and native code for each instruction set of this machine. A missing native library is an error, unless the
-    /// environment says that the managed backend is meant.
+    /// The managed backend, and native code for each instruction set of this machine. A missing native library is an error, unless
+    /// the environment says that the managed backend is meant.
     /// </summary>
     public static IReadOnlyList<Backend> All => Known.Value;
 
@@ -26,7 +26,8 @@ internal abstract unsafe class Backend
 
     /// <summary>Builds a plan and runs it on several threads at once, each with its own workspace.</summary>
     public abstract convpool_status Conv2D(
-        convpool_conv2d_desc desc, float* weights, float* bias, in convpool_conv2d_args args, int threads, out convpool_plan_info info);
+        convpool_conv2d_desc desc, float* weights, float* bias, in convpool_conv2d_args args, int threads,
+        out convpool_plan_info info);
 
     /// <inheritdoc cref="Conv2D"/>
     public abstract convpool_status Pool2D(
@@ -144,7 +145,8 @@ internal sealed unsafe class ManagedBackend : Backend
     public override string Name => "managed";
 
     public override convpool_status Conv2D(
-        convpool_conv2d_desc desc, float* weights, float* bias, in convpool_conv2d_args args, int threads, out convpool_plan_info info)
+        convpool_conv2d_desc desc, float* weights, float* bias, in convpool_conv2d_args args, int threads,
+        out convpool_plan_info info)
     {
         var plan = new ManagedConv2D(desc, weights, bias);
         info = plan.Info;
@@ -178,7 +180,8 @@ internal sealed unsafe class NativeBackend(convpool_isa isa) : Backend
     public override string Name => $"native {Marshal.PtrToStringUTF8((nint)NativeMethods.convpool_isa_name(isa))}";
 
     public override convpool_status Conv2D(
-        convpool_conv2d_desc desc, float* weights, float* bias, in convpool_conv2d_args args, int threads, out convpool_plan_info info)
+        convpool_conv2d_desc desc, float* weights, float* bias, in convpool_conv2d_args args, int threads,
+        out convpool_plan_info info)
     {
         desc.isa = isa;
         convpool_plan_info found = default;

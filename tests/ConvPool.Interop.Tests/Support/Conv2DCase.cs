@@ -74,7 +74,12 @@ internal sealed record Conv2DCase(
         (4, Gen.Select(Gen.Int[1, 2], Gen.Int[1, 33], Gen.Int[1, 33], Axis.Generator(6), Axis.Generator(9))),
         (3, Gen.Select(Gen.Const(1), Gen.Int[1, 4], Gen.Int[1, 17], Axis.Generator(9), Axis.Generator(40))),
         (3, Gen.Select(Gen.Int[1, 33], Gen.Const(1), Gen.Int[1, 2], Axis.Generator(9), Axis.Generator(35))),
-        (1, Gen.Select(Gen.Int[1, 9], Gen.Int[1, 9], Gen.Int[1, 9], Axis.Generator(5), Axis.Generator(18))));
+        (1, Gen.Select(Gen.Int[1, 9], Gen.Int[1, 9], Gen.Int[1, 9], Axis.Generator(5), Axis.Generator(18))),
+        (1, Gen.Select(Gen.Const(1), Gen.Int[1, 300], Gen.Int[1, 100], Pointwise(3), Pointwise(5))),
+        (1, Gen.Select(Gen.Const(1), Gen.Const(1), Gen.Int[1, 3], Axis.Generator(40), Axis.Generator(300))));
+
+    private static Gen<Axis> Pointwise(int maxInput) =>
+        Gen.Select(Gen.Int[1, maxInput], Gen.Int[1, 2], (input, stride) => new Axis(input, 1, stride, 1, 0, 0));
 
     private static readonly Gen<(convpool_activation, float, float)> Activations = Gen.OneOf(
         Gen.Const((convpool_activation.CONVPOOL_ACTIVATION_NONE, 0f, 0f)),
@@ -103,7 +108,7 @@ internal sealed record Conv2DCase(
             convpool_algorithm.CONVPOOL_ALGORITHM_AUTO,
             convpool_algorithm.CONVPOOL_ALGORITHM_DIRECT_CHANNELS,
             convpool_algorithm.CONVPOOL_ALGORITHM_DIRECT_WIDTH),
-        Gen.Select(Placement.Generator, Placement.Generator, Placement.Generator),
+        Gen.Select(Placement.ReadGenerator, Placement.Generator, Placement.ReadGenerator),
         Gen.Select(Gen.Enum<Values>(), Gen.Frequency((3, Gen.Const(Support.Values.Uniform)), (1, Gen.Enum<Values>()))),
         Gen.Int,
         (shape, border, layouts, activation, terms, batch, threads, algorithm, placements, values, seed) => new Conv2DCase(

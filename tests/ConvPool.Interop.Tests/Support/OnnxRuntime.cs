@@ -1,5 +1,6 @@
 using ConvPool.Onnx;
 using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace ConvPool.Tests.Support;
 
@@ -19,7 +20,7 @@ internal static class OnnxRuntime
         using var session = new InferenceSession(model.ToArray(), Options);
         using var runOptions = new RunOptions();
         using var value = OrtValue.CreateAllocatedTensorValue(
-            OrtAllocator.DefaultInstance, (Microsoft.ML.OnnxRuntime.Tensors.TensorElementType)model.Inputs[0].Type, model.Inputs[0].Shape);
+            OrtAllocator.DefaultInstance, (TensorElementType)model.Inputs[0].Type, model.Inputs[0].Shape);
         input.CopyTo(value.GetTensorMutableRawData());
         string[] outputs = [.. model.Outputs.Select(output => output.Name)];
         using var results = session.Run(runOptions, [model.Inputs[0].Name], [value], outputs);

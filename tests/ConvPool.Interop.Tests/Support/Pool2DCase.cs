@@ -51,7 +51,7 @@ internal sealed record Pool2DCase(
             convpool_algorithm.CONVPOOL_ALGORITHM_AUTO,
             convpool_algorithm.CONVPOOL_ALGORITHM_POOL_WIDTH,
             convpool_algorithm.CONVPOOL_ALGORITHM_POOL_CHANNELS),
-        Gen.Select(Placement.Generator, Placement.Generator, Placement.Generator),
+        Gen.Select(Placement.ReadGenerator, Placement.Generator, Placement.Generator),
         Gen.Enum<Values>(),
         Gen.Int,
         (kind, window, types, indices, flags, shape, adaptive, layouts, batch, threads, algorithm, placements, values, seed) =>

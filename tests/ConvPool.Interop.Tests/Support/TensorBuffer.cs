@@ -27,10 +27,12 @@ internal readonly record struct Extents(long Batch, long Channels, long Height, 
 }
 
 /// <summary>
-/// Where a tensor lies in its buffer: how many elements after an aligned address it starts, and how many unused elements follow each
-/// pixel (NHWC only), row, plane and image. Dense tensors are described to the backends by null strides.
+/// Where a tensor lies in its buffer: how many elements after an aligned address it starts, and how many unused elements follow
+/// each pixel (NHWC only), row, plane and image. Dense tensors are described to the backends by null strides; a repeated one, which
+/// is only read, is a single image for the whole batch.
 /// </summary>
-internal readonly record struct Placement(int Offset, int PixelGap, int RowGap, int PlaneGap, int ImageGap, bool Dense)
+internal readonly record struct Placement(
+    int Offset, int PixelGap, int RowGap, int PlaneGap, int ImageGap, bool Dense, bool Repeated = false)
 {
     /// <summary>Dense and aligned.</summary>
     public static readonly Placement Aligned = new(0, 0, 0, 0, 0, true);
@@ -43,6 +45,10 @@ internal readonly record struct Placement(int Offset, int PixelGap, int RowGap, 
             (offset, pixel, row, plane, image, dense) => dense
                 ? Aligned with { Offset = offset }
                 : new Placement(offset, pixel, row, plane, image, false));
+
+    /// <summary>The same for a tensor that is only read.</summary>
+    public static readonly Gen<Placement> ReadGenerator =
+        Gen.Select(Generator, Gen.Int[0, 7], (placement, chance) => placement with { Repeated = !placement.Dense && chance == 7 });
 }
 
 /// <summary>A tensor of any layout and strides in unmanaged memory, between two fences of the fill value.</summary>
@@ -83,7 +89,14 @@ internal sealed unsafe class TensorBuffer<T> : IDisposable
                 break;
         }
 
-        _length = checked((int)(extents.Batch * _steps.batch) + (2 * Fence) + placement.Offset);
+        var elements = extents.Batch * _steps.batch;
+        if (placement.Repeated)
+        {
+            elements = _steps.batch;
+            _steps.batch = 0;
+        }
+
+        _length = checked((int)elements + (2 * Fence) + placement.Offset);
         _memory = (T*)NativeMemory.AlignedAlloc((nuint)_length * (nuint)sizeof(T), 64);
         All.Fill(fill);
         Data = _memory + Fence + placement.Offset;
