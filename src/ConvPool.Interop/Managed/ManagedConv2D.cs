@@ -9,9 +9,10 @@ namespace ConvPool.Managed;
 /// Convolution in vectors of 8 floats, bit-equal to <see cref="Conv2DReference"/>. Immutable: any number of threads may run it.
 /// <para>
 /// A unit is what one pass of the kernel computes: 16 output channels of a group, one to a lane (direct-channels), or one output
-/// channel, lanes along the width (direct-width). A task is a band of output rows of one image, for a few units. It copies the rows
-/// it needs, some channels at a time, into the workspace: layout, strides and border are dealt with there, once. The accumulators
-/// stay in the workspace between those passes; the last pass adds the residual, applies the activation and writes dst.
+/// channel, lanes along the width (direct-width). A task is a band of output rows of one image (of part of them, if they are long)
+/// for a few units. It copies the input it needs, some channels at a time, into the workspace: layout, strides and border are dealt
+/// with there, once. The accumulators stay in the workspace between those passes; the last pass adds the residual, applies the
+/// activation and writes dst.
 /// </para>
 /// </summary>
 internal sealed unsafe class ManagedConv2D
@@ -33,11 +34,11 @@ internal sealed unsafe class ManagedConv2D
     private readonly long _inPerGroup, _outPerGroup;
     private readonly bool _alongWidth;
 
-    private readonly long _panel, _unitsPerGroup, _unitsPerTask, _chunks;
-    private readonly long _bandRows, _bands;
+    private readonly long _panel, _unitsPerGroup, _unitsPerTask;
+    private readonly long _bandRows, _bandColumns, _columnBands, _bands;
 
     private readonly long _passChannels;
-    private readonly long _phasePitch, _rowPitch, _planePitch, _accPitch, _accUnit;
+    private readonly long _phasePitch, _rowPitch, _planePitch, _accUnit;
     private readonly long _packedFloats;
 
     private readonly nint[] _tapOffsets;
@@ -75,11 +76,17 @@ internal sealed unsafe class ManagedConv2D
             _unitsPerGroup = Geometry.CeilDiv(_outPerGroup, _panel);
             long units = desc.groups * _unitsPerGroup;
 
+            long tasksWanted = Math.Clamp(flops / FlopsPerTask, 1, TasksPerImage);
+            long bandsWanted = _alongWidth ? Geometry.CeilDiv(tasksWanted, Math.Min(units, tasksWanted)) : tasksWanted;
+            long mostPixels = _alongWidth ? BandPixelsAlongWidth : BandPixels;
+            long wantedPixels = Math.Max(SmallestBandPixels, Geometry.CeilDiv(_oh * _ow, bandsWanted));
+            (_columnBands, _bandColumns) = Split(_ow, Math.Min(mostPixels, wantedPixels));
+
             long lastTap = (desc.kw - 1) * desc.dilation_w;
-            _phasePitch = _alongWidth ? lastTap / desc.stride_w + Geometry.RoundUp(_ow, Vec8.Lanes) : 0;
+            _phasePitch = _alongWidth ? lastTap / desc.stride_w + Geometry.RoundUp(_bandColumns, Vec8.Lanes) : 0;
             _rowPitch = _alongWidth
                 ? desc.stride_w * _phasePitch
-                : ((_ow - 1) * desc.stride_w + lastTap + 1) * Geometry.Block;
+                : ((_bandColumns - 1) * desc.stride_w + lastTap + 1) * Geometry.Block;
             _tapOffsets = new nint[taps];
             for (long y = 0; y < desc.kh; y++)
             {
@@ -100,25 +107,21 @@ internal sealed unsafe class ManagedConv2D
             passBlocks = Math.Min(passBlocks, Geometry.CeilDiv(_inPerGroup, Geometry.Block));
             _passChannels = Math.Min(passBlocks * Geometry.Block, _inPerGroup);
 
-            long tasksWanted = Math.Clamp(flops / FlopsPerTask, 1, TasksPerImage);
-            long bandsWanted = _alongWidth ? Geometry.CeilDiv(tasksWanted, Math.Min(units, tasksWanted)) : tasksWanted;
             long inputRows = PassInputs / (passBlocks * blockFloats);
             long rows = Math.Max(1, (inputRows - kernelRows) / desc.stride_h + 1);
-            rows = Math.Min(rows, Math.Max(1, (_alongWidth ? BandPixelsAlongWidth : BandPixels) / _ow));
-            rows = Math.Min(rows, Math.Max(Geometry.CeilDiv(_oh, bandsWanted), Geometry.CeilDiv(SmallestBandPixels, _ow)));
-            _bands = Geometry.CeilDiv(_oh, rows);
-            _bandRows = Geometry.CeilDiv(_oh, _bands);
-            _bands = Geometry.CeilDiv(_oh, _bandRows);
-            _unitsPerTask = Geometry.CeilDiv(units, Math.Min(units, Geometry.CeilDiv(tasksWanted, _bands)));
-            _chunks = Geometry.CeilDiv(units, _unitsPerTask);
+            rows = Math.Min(rows, Math.Max(1, mostPixels / _bandColumns));
+            rows = Math.Min(rows, Geometry.CeilDiv(wantedPixels, _bandColumns));
+            (long rowBands, _bandRows) = Split(_oh, rows);
+            _bands = rowBands * _columnBands;
+            long chunks = Math.Min(units, Geometry.CeilDiv(tasksWanted, _bands));
+            (chunks, _unitsPerTask) = Split(units, Geometry.CeilDiv(units, chunks));
 
             _planePitch = ((_bandRows - 1) * desc.stride_h + kernelRows) * _rowPitch;
             _packedFloats = Geometry.RoundUp(
                 (_alongWidth ? _passChannels : Geometry.CeilDiv(_passChannels, Geometry.Block)) * _planePitch, PanelChannels);
-            _accPitch = _alongWidth ? Geometry.RoundUp(_ow, Vec8.Lanes) : _ow * PanelChannels;
             _accUnit = _alongWidth
-                ? Geometry.RoundUp(_bandRows * _accPitch, Tile * Vec8.Lanes)
-                : (Geometry.RoundUp(_bandRows * _ow, Tile) + Vec8.Lanes) * PanelChannels;
+                ? Geometry.RoundUp(_bandRows * AccPitch(_bandColumns), Tile * Vec8.Lanes)
+                : (Geometry.RoundUp(_bandRows * _bandColumns, Tile) + Vec8.Lanes) * PanelChannels;
             long accUnits = _passChannels == _inPerGroup ? 1 : Math.Min(_unitsPerTask, _unitsPerGroup);
 
             double error = (taps * _inPerGroup + 1) / (double)(1 << 24);
@@ -132,7 +135,7 @@ internal sealed unsafe class ManagedConv2D
                 oh = _oh,
                 ow = _ow,
                 workspace_bytes = sizeof(float) * (_packedFloats + accUnits * _accUnit),
-                tasks = _bands * _chunks,
+                tasks = _bands * chunks,
                 flops = flops,
                 error_bound = error < 1 ? error / (1 - error) : double.PositiveInfinity,
             };
@@ -159,6 +162,7 @@ internal sealed unsafe class ManagedConv2D
     /// <exception cref="ArgumentException">The workspace is too small.</exception>
     public void Run(in convpool_conv2d_args args)
     {
+        if (args.task_begin == args.task_end) { return; }
         if (args.workspace == null || args.workspace_bytes < Info.workspace_bytes)
         {
             throw new ArgumentException($"workspace_bytes is {args.workspace_bytes}, but this plan needs {Info.workspace_bytes}.");
@@ -182,8 +186,11 @@ internal sealed unsafe class ManagedConv2D
             for (long task = args.task_begin; task < args.task_end; task++)
             {
                 job.Image = task / Info.tasks;
-                job.FirstRow = task % _bands * _bandRows;
+                job.FirstRow = task % _bands / _columnBands * _bandRows;
                 job.Rows = Math.Min(_bandRows, _oh - job.FirstRow);
+                job.FirstColumn = task % _columnBands * _bandColumns;
+                job.Columns = Math.Min(_bandColumns, _ow - job.FirstColumn);
+                job.AccPitch = AccPitch(job.Columns);
                 long first = task % Info.tasks / _bands * _unitsPerTask;
                 long end = Math.Min(first + _unitsPerTask, units);
                 for (long unit = first; unit < end;)
@@ -197,6 +204,16 @@ internal sealed unsafe class ManagedConv2D
             }
         }
     }
+
+    /// <summary>Divides a length into the fewest parts of at most so many, as even as can be: how many, and how long.</summary>
+    private static (long Parts, long Length) Split(long length, long most)
+    {
+        long even = Geometry.CeilDiv(length, Geometry.CeilDiv(length, most));
+        return (Geometry.CeilDiv(length, even), even);
+    }
+
+    /// <summary>Floats from one row of a unit's accumulators to the next.</summary>
+    private long AccPitch(long columns) => _alongWidth ? Geometry.RoundUp(columns, Vec8.Lanes) : columns * PanelChannels;
 
     /// <summary>Units [first, end), all of one group, for one band.</summary>
     private void RunGroup(in Job job, long group, long first, long end)
@@ -262,7 +279,8 @@ internal sealed unsafe class ManagedConv2D
     {
         ref readonly ElementMap map = ref job.SrcMap;
         long columns = _rowPitch / Geometry.Block;
-        long interior = Math.Min(_desc.iw, columns - _desc.pad_left);
+        long left = _desc.pad_left - job.FirstColumn * _desc.stride_w;
+        long end = Math.Clamp(left + _desc.iw, 0, columns);
         nint step = map.Layout == convpool_layout.CONVPOOL_LAYOUT_NCHW ? 1 : (nint)map.Strides.column;
         long* offsets = stackalloc long[Geometry.Block];
         for (long block = 0; block < channels; block += Geometry.Block)
@@ -283,9 +301,8 @@ internal sealed unsafe class ManagedConv2D
                 }
                 float* src = job.Src + map.Offset(job.Image, 0, row, 0);
                 long column = 0;
-                for (; column < Math.Min(_desc.pad_left, columns); column++) { PackPixel(dst, src, column, offsets, count, step); }
-                float* first = src + offsets[0] - _desc.pad_left * step;
-                long end = _desc.pad_left + interior;
+                for (; column < Math.Min(left, columns); column++) { PackPixel(dst, src, column, left, offsets, count, step); }
+                float* first = src + offsets[0] - left * step;
                 if (contiguous)
                 {
                     for (; column < end; column++) { Vector256.Load(first + column * step).Store(dst + column * Geometry.Block); }
@@ -297,15 +314,15 @@ internal sealed unsafe class ManagedConv2D
                         Vec8.LoadStrided(first + column, (nint)map.Strides.channel).Store(dst + column * Geometry.Block);
                     }
                 }
-                for (; column < columns; column++) { PackPixel(dst, src, column, offsets, count, step); }
+                for (; column < columns; column++) { PackPixel(dst, src, column, left, offsets, count, step); }
             }
         }
     }
 
     /// <summary>Copies the channels of one column, wherever the border maps it to; zeros outside the image.</summary>
-    private void PackPixel(float* dst, float* src, long column, long* offsets, long count, nint step)
+    private void PackPixel(float* dst, float* src, long column, long left, long* offsets, long count, nint step)
     {
-        long x = Geometry.BorderIndex(column - _desc.pad_left, _desc.iw, _desc.border);
+        long x = column - left < _desc.iw + _desc.pad_right ? Geometry.BorderIndex(column - left, _desc.iw, _desc.border) : -1;
         for (long k = 0; k < count; k++) { dst[column * Geometry.Block + k] = x < 0 ? 0 : src[offsets[k] + x * step]; }
     }
 
@@ -316,8 +333,9 @@ internal sealed unsafe class ManagedConv2D
     private void PackPlanes(in Job job, long firstChannel, long channels)
     {
         ref readonly ElementMap map = ref job.SrcMap;
-        long columns = (_ow - 1) * _desc.stride_w + (_desc.kw - 1) * _desc.dilation_w + 1;
-        long imageEnd = Math.Min(columns, _desc.pad_left + _desc.iw);
+        long columns = (job.Columns - 1) * _desc.stride_w + (_desc.kw - 1) * _desc.dilation_w + 1;
+        long left = _desc.pad_left - job.FirstColumn * _desc.stride_w;
+        long imageEnd = Math.Clamp(left + _desc.iw, 0, columns);
         nint column = map.Layout == convpool_layout.CONVPOOL_LAYOUT_NCHW ? 1 : (nint)map.Strides.column;
         nint step = (nint)_desc.stride_w * column;
         for (long c = 0; c < channels; c++)
@@ -335,26 +353,26 @@ internal sealed unsafe class ManagedConv2D
                 for (long phase = 0; phase < Math.Min(_desc.stride_w, columns); phase++, dst += _phasePitch)
                 {
                     long end = Geometry.CeilDiv(Math.Max(0, imageEnd - phase), _desc.stride_w);
-                    long begin = Math.Min(end, Geometry.CeilDiv(Math.Max(0, _desc.pad_left - phase), _desc.stride_w));
+                    long begin = Math.Min(end, Geometry.CeilDiv(Math.Max(0, left - phase), _desc.stride_w));
                     long q = 0;
-                    for (; q < begin; q++) { dst[q] = PaddedElement(src, q * _desc.stride_w + phase, columns, column); }
-                    float* first = src + (phase - _desc.pad_left) * column;
+                    for (; q < begin; q++) { dst[q] = PaddedElement(src, q * _desc.stride_w + phase, left, columns, column); }
+                    float* first = src + (phase - left) * column;
                     for (bool vectors = end - begin >= Vec8.Lanes; vectors && q < end; q += Vec8.Lanes)
                     {
                         q = Math.Min(q, end - Vec8.Lanes);
                         Vec8.Load(first + q * step, step, Vec8.Lanes).Store(dst + q);
                     }
                     for (; q < end; q++) { dst[q] = first[q * step]; }
-                    for (; q < _phasePitch; q++) { dst[q] = PaddedElement(src, q * _desc.stride_w + phase, columns, column); }
+                    for (; q < _phasePitch; q++) { dst[q] = PaddedElement(src, q * _desc.stride_w + phase, left, columns, column); }
                 }
             }
         }
     }
 
     /// <summary>What a column of the padded row holds; zero from <paramref name="columns"/> on, where no output looks.</summary>
-    private float PaddedElement(float* src, long position, long columns, nint step)
+    private float PaddedElement(float* src, long position, long left, long columns, nint step)
     {
-        long x = position < columns ? Geometry.BorderIndex(position - _desc.pad_left, _desc.iw, _desc.border) : -1;
+        long x = position < columns ? Geometry.BorderIndex(position - left, _desc.iw, _desc.border) : -1;
         return x < 0 ? 0 : src[x * step];
     }
 
@@ -372,7 +390,7 @@ internal sealed unsafe class ManagedConv2D
         nint step = _alongWidth ? Vec8.Lanes : (nint)(_desc.stride_w * Geometry.Block);
         nint rowStep = (nint)(_desc.stride_h * _rowPitch);
         nint plane = (nint)_planePitch;
-        long perRow = _accPitch / floats;
+        long perRow = job.AccPitch / floats;
         long left = job.Rows * perRow;
         long j = 0;
         float* row = job.Packed;
@@ -522,14 +540,15 @@ internal sealed unsafe class ManagedConv2D
             {
                 long i = job.FirstRow + r;
                 long y = i * _desc.stride_h - _desc.pad_top;
-                for (long j = 0; j < _ow; j++)
+                for (long j = 0; j < job.Columns; j++)
                 {
-                    long x = j * _desc.stride_w - _desc.pad_left;
+                    long column = job.FirstColumn + j;
+                    long x = column * _desc.stride_w - _desc.pad_left;
                     if (y >= 0 && y + lastRow < _desc.ih && x >= 0 && x + lastColumn < _desc.iw) { continue; }
                     for (long k = 0; k < outs; k++)
                     {
-                        acc[r * _accPitch + j * pixelStep + k] = Conv2DReference.Accumulate(
-                            _desc, weights, job.Bias[unit * _panel + k], job.Src, job.SrcMap, job.Image, firstOut + k, i, j);
+                        acc[r * job.AccPitch + j * pixelStep + k] = Conv2DReference.Accumulate(
+                            _desc, weights, job.Bias[unit * _panel + k], job.Src, job.SrcMap, job.Image, firstOut + k, i, column);
                     }
                 }
             }
@@ -547,14 +566,14 @@ internal sealed unsafe class ManagedConv2D
         {
             for (long r = 0; r < job.Rows; r++)
             {
-                float* from = acc + k + r * _accPitch;
-                float* dst = job.Dst + job.DstMap.Offset(job.Image, firstOut + k, job.FirstRow + r, 0);
-                float* residual = ResidualAt(job, firstOut + k, job.FirstRow + r, 0);
-                for (long j = 0; j < _ow; j += Vec8.Lanes)
+                float* from = acc + k + r * job.AccPitch;
+                float* dst = job.Dst + job.DstMap.Offset(job.Image, firstOut + k, job.FirstRow + r, 0) + job.FirstColumn * dstStep;
+                float* residual = ResidualAt(job, firstOut + k, job.FirstRow + r) + job.FirstColumn * residualStep;
+                for (long j = 0; j < job.Columns; j += Vec8.Lanes)
                 {
-                    j = Math.Clamp(_ow - Vec8.Lanes, 0, j);
+                    j = Math.Clamp(job.Columns - Vec8.Lanes, 0, j);
                     Vector256<float> v = Vec8.Load(from + j * accStep, accStep, Vec8.Lanes);
-                    Finish(v, dst + j * dstStep, dstStep, residual + j * residualStep, residualStep, _ow - j);
+                    Finish(v, dst + j * dstStep, dstStep, residual + j * residualStep, residualStep, job.Columns - j);
                 }
             }
         }
@@ -564,18 +583,18 @@ internal sealed unsafe class ManagedConv2D
     private void WritePixels(in Job job, long firstOut, long outs, float* acc)
     {
         bool blocked = _desc.dst_layout == convpool_layout.CONVPOOL_LAYOUT_NCHW8C;
+        nint dstStep = (nint)job.DstMap.Strides.column;
+        nint residualStep = job.Residual == null ? 0 : (nint)job.ResidualMap.Strides.column;
         for (long k = 0; k < outs;)
         {
             long o = firstOut + k;
             long count = Math.Min(outs - k, blocked ? Geometry.Block - o % Geometry.Block : Vec8.Lanes);
             for (long r = 0; r < job.Rows; r++)
             {
-                float* from = acc + k + r * _accPitch;
-                float* dst = job.Dst + job.DstMap.Offset(job.Image, o, job.FirstRow + r, 0);
-                float* residual = ResidualAt(job, o, job.FirstRow + r, 0);
-                nint dstStep = (nint)job.DstMap.Strides.column;
-                nint residualStep = job.Residual == null ? 0 : (nint)job.ResidualMap.Strides.column;
-                for (long j = 0; j < _ow; j++, from += PanelChannels)
+                float* from = acc + k + r * job.AccPitch;
+                float* dst = job.Dst + job.DstMap.Offset(job.Image, o, job.FirstRow + r, job.FirstColumn);
+                float* residual = ResidualAt(job, o, job.FirstRow + r) + job.FirstColumn * residualStep;
+                for (long j = 0; j < job.Columns; j++, from += PanelChannels)
                 {
                     Finish(Vector256.Load(from), dst + j * dstStep, 1, residual + j * residualStep, 1, count);
                 }
@@ -584,8 +603,9 @@ internal sealed unsafe class ManagedConv2D
         }
     }
 
-    private static float* ResidualAt(in Job job, long o, long i, long j) =>
-        job.Residual == null ? null : job.Residual + job.ResidualMap.Offset(job.Image, o, i, j);
+    /// <summary>Row i of channel o of the residual; NULL without one.</summary>
+    private static float* ResidualAt(in Job job, long o, long i) =>
+        job.Residual == null ? null : job.Residual + job.ResidualMap.Offset(job.Image, o, i, 0);
 
     /// <summary>Adds the residual, applies the activation and writes the first lanes: count of them, or 8.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -602,7 +622,7 @@ internal sealed unsafe class ManagedConv2D
         {
             for (long i = job.FirstRow; i < job.FirstRow + job.Rows; i++)
             {
-                for (long j = 0; j < _ow; j++) { job.Dst[job.DstMap.Offset(job.Image, o, i, j)] = 0; }
+                for (long j = 0; j < job.Columns; j++) { job.Dst[job.DstMap.Offset(job.Image, o, i, job.FirstColumn + j)] = 0; }
             }
         }
     }
@@ -613,6 +633,6 @@ internal sealed unsafe class ManagedConv2D
         public float* Src, Dst, Residual;
         public ElementMap SrcMap, DstMap, ResidualMap;
         public float* Weights, Bias, Packed, Acc;
-        public long Image, FirstRow, Rows;
+        public long Image, FirstRow, Rows, FirstColumn, Columns, AccPitch;
     }
 }
