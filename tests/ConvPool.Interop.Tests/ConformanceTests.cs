@@ -66,7 +66,7 @@ public sealed class ConformanceTests(ITestOutputHelper output)
         {
             Batch = (int)input.Shape[0],
         };
-        var status = Backend.Default.Conv2D(
+        var status = Engine.Default.Conv2D(
             conv.Describe(), conv.Batch, input.Floats, weights.Floats, bias, [], out var actual, out var info);
         Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
         Assert.Equal(expected.Floats.Length, actual.Length);
@@ -78,7 +78,7 @@ public sealed class ConformanceTests(ITestOutputHelper output)
     {
         var (rows, columns) = Axes(node, input.Shape);
         var pool = Pool2DCase.Plain(kind, (int)input.Shape[1], rows, columns) with { Batch = (int)input.Shape[0] };
-        var status = Backend.Default.Pool2D<float, float>(pool, input.Floats, out var actual, out _);
+        var status = Engine.Default.Pool2D<float, float>(pool, input.Floats, out var actual, out _);
         Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
         Assert.Equal(expected.Floats.Length, actual.Length);
         Agreement.Check(pool, input.Floats.ToArray(), expected.Floats, actual);

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace ConvPool.Tests;
 
-/// <summary>Every backend gives the bits of the reference.</summary>
+/// <summary>Every engine gives the bits of the reference.</summary>
 public sealed unsafe class Conv2DBitsTests(ITestOutputHelper output)
 {
     private readonly Unsupported _refusals = new();
@@ -19,7 +19,7 @@ public sealed unsafe class Conv2DBitsTests(ITestOutputHelper output)
         Conv2DCase.Generator.Sample(Compare, iter: cases);
 
         output.WriteLine(_refusals.ToString());
-        Assert.All(Backend.All, backend => Assert.InRange(_refusals.CountComputed(backend), cases / 4, int.MaxValue));
+        Assert.All(Engine.All, engine => Assert.InRange(_refusals.CountComputed(engine), cases / 4, int.MaxValue));
     }
 
     [Fact]
@@ -75,15 +75,15 @@ public sealed unsafe class Conv2DBitsTests(ITestOutputHelper output)
             var optionalBias = conv.Bias ? b : null;
             Conv2DReference.Run(desc, w, optionalBias, args);
             args.dst = actual.Data;
-            foreach (var backend in Backend.All)
+            foreach (var engine in Engine.All)
             {
                 actual.All.Fill(Bits.Untouched);
-                var status = backend.Conv2D(desc, w, optionalBias, args, conv.Threads, out var info);
-                if (_refusals.Computed(backend, status, conv.Algorithm))
+                var status = engine.Conv2D(desc, w, optionalBias, args, conv.Threads, out var info);
+                if (_refusals.Computed(engine, status, conv.Algorithm))
                 {
                     Assert.Equal((extents.Height, extents.Width), (info.oh, info.ow));
                     var difference = actual.Difference(expected, conv.IsZeroPadded ? Bits.SameButForSignOfZero : Bits.Same);
-                    Assert.True(difference is null, $"{backend.Name}, {difference}; {conv}");
+                    Assert.True(difference is null, $"{engine.Name}, {difference}; {conv}");
                 }
             }
         }

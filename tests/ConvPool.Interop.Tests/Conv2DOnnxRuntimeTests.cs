@@ -36,7 +36,7 @@ public sealed class Conv2DOnnxRuntimeTests(ITestOutputHelper output)
 
         output.WriteLine(_refusals.ToString());
         output.WriteLine($"largest share of the tolerance: {_largest:P1}");
-        Assert.InRange(_refusals.CountComputed(Backend.Default), cases / 4, int.MaxValue);
+        Assert.InRange(_refusals.CountComputed(Engine.Default), cases / 4, int.MaxValue);
     }
 
     private static Conv2DCase Padded(Conv2DCase conv, string autoPad) => autoPad switch
@@ -67,8 +67,8 @@ public sealed class Conv2DOnnxRuntimeTests(ITestOutputHelper output)
         Assert.Equal(outputShape, expected.Shape);
 
         var desc = conv.Describe() with { numerics = numerics };
-        var status = Backend.Default.Conv2D(desc, conv.Batch, source, weights, bias, residual, out var actual, out var info);
-        if (_refusals.Computed(Backend.Default, status, conv.Algorithm))
+        var status = Engine.Default.Conv2D(desc, conv.Batch, source, weights, bias, residual, out var actual, out var info);
+        if (_refusals.Computed(Engine.Default, status, conv.Algorithm))
         {
             var share = Agreement.Check(conv, source, weights, bias, residual, info.error_bound, expected.Floats, actual);
             lock (_lock)

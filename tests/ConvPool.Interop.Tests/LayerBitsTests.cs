@@ -21,12 +21,12 @@ public sealed class LayerBitsTests
         var source = new ValueSource(Values.Uniform, 1).Array((long)layer.Channels * layer.Height * layer.Width);
         var rows = new Axis(layer.Height, layer.Kernel, layer.Stride, 1, layer.Pad, layer.Pad);
         var columns = rows with { Input = layer.Width };
-        var results = new[] { Backend.All[0], Backend.Default }.Select(backend => layer.Kind switch
+        var results = new[] { Engine.All[0], Engine.Default }.Select(engine => layer.Kind switch
         {
-            LayerKind.Conv or LayerKind.ConvReluMaxPool => Convolve(backend, layer, rows, columns, source),
-            LayerKind.MaxPool => Pool(backend, Pool2DCase.Plain(
+            LayerKind.Conv or LayerKind.ConvReluMaxPool => Convolve(engine, layer, rows, columns, source),
+            LayerKind.MaxPool => Pool(engine, Pool2DCase.Plain(
                 convpool_pool_kind.CONVPOOL_POOL_KIND_MAX, layer.Channels, rows, columns), source),
-            _ => Pool(backend, Pool2DCase.Plain(
+            _ => Pool(engine, Pool2DCase.Plain(
                 convpool_pool_kind.CONVPOOL_POOL_KIND_AVERAGE, layer.Channels, rows, columns) with
             {
                 Window = layer.Kind == LayerKind.GlobalAvgPool
@@ -35,10 +35,10 @@ public sealed class LayerBitsTests
             }, source),
         }).ToArray();
 
-        Assert.True(results[0].AsSpan().SequenceEqual(results[1]), $"{Backend.Default.Name} differs in {name}.");
+        Assert.True(results[0].AsSpan().SequenceEqual(results[1]), $"{Engine.Default.Name} differs in {name}.");
     }
 
-    private float[] Convolve(Backend backend, LayerShape layer, Axis rows, Axis columns, float[] source)
+    private float[] Convolve(Engine engine, LayerShape layer, Axis rows, Axis columns, float[] source)
     {
         var conv = Conv2DCase.Plain(
             layer.Groups, layer.Channels / layer.Groups, layer.OutChannels / layer.Groups, rows, columns) with
@@ -50,22 +50,22 @@ public sealed class LayerBitsTests
         var random = new ValueSource(Values.Uniform, 2);
         var weights = random.Array((long)conv.OutChannels * conv.InPerGroup * layer.Kernel * layer.Kernel);
         var bias = random.Array(conv.OutChannels);
-        var status = backend.Conv2D(conv.Describe(), 1, source, weights, bias, [], out var result, out _);
-        Assert.True(_refusals.Computed(backend, status, conv.Algorithm));
+        var status = engine.Conv2D(conv.Describe(), 1, source, weights, bias, [], out var result, out _);
+        Assert.True(_refusals.Computed(engine, status, conv.Algorithm));
         if (layer.Kind != LayerKind.ConvReluMaxPool)
         {
             return result;
         }
 
-        return Pool(backend, Pool2DCase.Plain(
+        return Pool(engine, Pool2DCase.Plain(
             convpool_pool_kind.CONVPOOL_POOL_KIND_MAX, conv.OutChannels, new Axis(rows.Output, 2, 2, 1, 0, 0),
             new Axis(columns.Output, 2, 2, 1, 0, 0)), result);
     }
 
-    private float[] Pool(Backend backend, Pool2DCase pool, float[] source)
+    private float[] Pool(Engine engine, Pool2DCase pool, float[] source)
     {
-        var status = backend.Pool2D<float, float>(pool with { Threads = 2 }, source, out var result, out _);
-        Assert.True(_refusals.Computed(backend, status, pool.Algorithm));
+        var status = engine.Pool2D<float, float>(pool with { Threads = 2 }, source, out var result, out _);
+        Assert.True(_refusals.Computed(engine, status, pool.Algorithm));
         return result;
     }
 }

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace ConvPool.Tests;
 
-/// <summary>Every backend gives the bits of the reference.</summary>
+/// <summary>Every engine gives the bits of the reference.</summary>
 public sealed unsafe class Pool2DBitsTests(ITestOutputHelper output)
 {
     private readonly Unsupported _refusals = new();
@@ -43,7 +43,7 @@ public sealed unsafe class Pool2DBitsTests(ITestOutputHelper output)
         generator.Sample(Compare, iter: cases);
 
         output.WriteLine(_refusals.ToString());
-        Assert.All(Backend.All, backend => Assert.InRange(_refusals.CountComputed(backend), cases / 4, int.MaxValue));
+        Assert.All(Engine.All, engine => Assert.InRange(_refusals.CountComputed(engine), cases / 4, int.MaxValue));
     }
 
     private void Compare(Pool2DCase pool)
@@ -104,7 +104,7 @@ public sealed unsafe class Pool2DBitsTests(ITestOutputHelper output)
         Pool2DReference.Run(desc, args);
         args.dst = actual.Data;
         args.indices = hasIndices ? actualIndices.Data : null;
-        foreach (var backend in Backend.All)
+        foreach (var engine in Engine.All)
         {
             actual.All.Fill(untouched);
             if (!isUnpooling)
@@ -112,13 +112,13 @@ public sealed unsafe class Pool2DBitsTests(ITestOutputHelper output)
                 actualIndices.All.Fill(noIndex);
             }
 
-            var status = backend.Pool2D(desc, args, pool.Threads, out var info);
-            if (_refusals.Computed(backend, status, pool.Algorithm))
+            var status = engine.Pool2D(desc, args, pool.Threads, out var info);
+            if (_refusals.Computed(engine, status, pool.Algorithm))
             {
                 Assert.Equal((pool.Pooled.Height, pool.Pooled.Width), (info.oh, info.ow));
                 var difference = actual.Difference(expected, same)
                     ?? actualIndices.Difference(expectedIndices, (a, b) => a == b);
-                Assert.True(difference is null, $"{backend.Name}, {difference}; {pool}");
+                Assert.True(difference is null, $"{engine.Name}, {difference}; {pool}");
             }
         }
     }

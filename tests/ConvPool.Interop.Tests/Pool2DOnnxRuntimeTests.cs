@@ -20,7 +20,7 @@ public sealed class Pool2DOnnxRuntimeTests(ITestOutputHelper output)
         Pool2DCase.Generator.Select(Comparable).Sample(Compare, iter: cases);
 
         output.WriteLine(_refusals.ToString());
-        Assert.InRange(_refusals.CountComputed(Backend.Default), cases / 4, int.MaxValue);
+        Assert.InRange(_refusals.CountComputed(Engine.Default), cases / 4, int.MaxValue);
     }
 
     [Fact]
@@ -34,9 +34,9 @@ public sealed class Pool2DOnnxRuntimeTests(ITestOutputHelper output)
         var theirs = OnnxRuntime.Run(Model(pool, OnnxType.Float), MemoryMarshal.AsBytes<float>(source))[0];
 
         Assert.NotEqual(expected, theirs.Floats.ToArray());
-        foreach (var backend in Backend.All)
+        foreach (var engine in Engine.All)
         {
-            Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, backend.Pool2D<float, float>(pool, source, out var ours, out _));
+            Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, engine.Pool2D<float, float>(pool, source, out var ours, out _));
             Assert.Equal(expected, ours);
         }
     }
@@ -88,8 +88,8 @@ public sealed class Pool2DOnnxRuntimeTests(ITestOutputHelper output)
         var expected = OnnxRuntime.Run(model, MemoryMarshal.AsBytes<T>(source));
         Assert.Equal([pool.Pooled.Batch, pool.Pooled.Channels, pool.Pooled.Height, pool.Pooled.Width], expected[0].Shape);
 
-        var status = Backend.Default.Pool2D<T, T>(pool, source, out var actual, out var indices);
-        if (!_refusals.Computed(Backend.Default, status, pool.Algorithm))
+        var status = Engine.Default.Pool2D<T, T>(pool, source, out var actual, out var indices);
+        if (!_refusals.Computed(Engine.Default, status, pool.Algorithm))
         {
             return;
         }

@@ -50,7 +50,7 @@ internal readonly record struct Axis(int Input, int Kernel, int Stride, int Dila
     private Axis WithOutput() => this with { Input = Math.Max(Input, Dilated - PadBefore - PadAfter) };
 }
 
-/// <summary>A convolution that tests compare backends on.</summary>
+/// <summary>A convolution that tests compare engines on.</summary>
 internal sealed record Conv2DCase(
     int Groups,
     int InPerGroup,

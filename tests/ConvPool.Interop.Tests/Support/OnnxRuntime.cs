@@ -18,7 +18,7 @@ internal static class OnnxRuntime
     public static OnnxTensor[] Run(OnnxModel model, ReadOnlySpan<byte> input)
     {
         using var session = new InferenceSession(model.ToArray(), Options);
-        using var runOptions = new RunOptions();
+        using var runOptions = new Microsoft.ML.OnnxRuntime.RunOptions();
         using var value = OrtValue.CreateAllocatedTensorValue(
             OrtAllocator.DefaultInstance, (TensorElementType)model.Inputs[0].Type, model.Inputs[0].Shape);
         input.CopyTo(value.GetTensorMutableRawData());

@@ -3,7 +3,7 @@ using CsCheck;
 
 namespace ConvPool.Tests.Support;
 
-/// <summary>A pooling that tests compare backends on.</summary>
+/// <summary>A pooling that tests compare engines on.</summary>
 internal sealed record Pool2DCase(
     convpool_pool_kind Kind,
     convpool_pool_window Window,

@@ -28,7 +28,7 @@ internal readonly record struct Extents(long Batch, long Channels, long Height, 
 
 /// <summary>
 /// Where a tensor lies in its buffer: how many elements after an aligned address it starts, and how many unused elements follow
-/// each pixel (NHWC only), row, plane and image. Dense tensors are described to the backends by null strides; a repeated one, which
+/// each pixel (NHWC only), row, plane and image. Dense tensors are described to the engines by null strides; a repeated one, which
 /// is only read, is a single image for the whole batch.
 /// </summary>
 internal readonly record struct Placement(
@@ -114,7 +114,7 @@ internal sealed unsafe class TensorBuffer<T> : IDisposable
     /// <summary>Address of the first element.</summary>
     public T* Data { get; }
 
-    /// <summary>Strides to hand to a backend: null if dense.</summary>
+    /// <summary>Strides to hand to an engine: null if dense.</summary>
     public convpool_strides* Strides => _dense ? null : _strides;
 
     /// <summary>The whole memory, fences and gaps included.</summary>

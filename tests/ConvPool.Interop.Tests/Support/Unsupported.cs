@@ -9,13 +9,13 @@ internal sealed class Unsupported
     /// <summary>What native code does not support yet. A status leaves this list with the change that implements it.</summary>
     private static readonly convpool_status[] Expected = [];
 
-    private readonly ConcurrentDictionary<(string Backend, convpool_status Status), int> _counts = new();
+    private readonly ConcurrentDictionary<(string Engine, convpool_status Status), int> _counts = new();
 
-    /// <summary>True if the backend computed the case; false if it rightly did not.</summary>
-    /// <exception cref="InvalidOperationException">The backend refused what it has to support.</exception>
-    public bool Computed(Backend backend, convpool_status status, convpool_algorithm algorithm)
+    /// <summary>True if the engine computed the case; false if it rightly did not.</summary>
+    /// <exception cref="InvalidOperationException">The engine refused what it has to support.</exception>
+    public bool Computed(Engine engine, convpool_status status, convpool_algorithm algorithm)
     {
-        _counts.AddOrUpdate((backend.Name, status), 1, (_, count) => count + 1);
+        _counts.AddOrUpdate((engine.Name, status), 1, (_, count) => count + 1);
         if (status == convpool_status.CONVPOOL_STATUS_OK)
         {
             return true;
@@ -25,13 +25,13 @@ internal sealed class Unsupported
         var isRight = Expected.Contains(status)
             || (status == convpool_status.CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM
                 && algorithm != convpool_algorithm.CONVPOOL_ALGORITHM_AUTO);
-        return isRight ? false : throw new InvalidOperationException($"{backend.Name} returned {status}.");
+        return isRight ? false : throw new InvalidOperationException($"{engine.Name} returned {status}.");
     }
 
-    /// <summary>How many cases a backend computed.</summary>
-    public int CountComputed(Backend backend) => _counts.GetValueOrDefault((backend.Name, convpool_status.CONVPOOL_STATUS_OK));
+    /// <summary>How many cases an engine computed.</summary>
+    public int CountComputed(Engine engine) => _counts.GetValueOrDefault((engine.Name, convpool_status.CONVPOOL_STATUS_OK));
 
-    /// <summary>A line for each backend and status.</summary>
+    /// <summary>A line for each engine and status.</summary>
     public override string ToString() => string.Join(
-        Environment.NewLine, _counts.Select(count => $"{count.Key.Backend}: {count.Value} {count.Key.Status}").Order());
+        Environment.NewLine, _counts.Select(count => $"{count.Key.Engine}: {count.Value} {count.Key.Status}").Order());
 }

@@ -5,21 +5,21 @@ using ConvPool.Native;
 namespace ConvPool.Tests.Support;
 
 /// <summary>One way to compute what the reference computes, driven by the descriptors of the ABI.</summary>
-internal abstract unsafe class Backend
+internal abstract unsafe class Engine
 {
     /// <summary>Names the environment variable that, set to "managed", means to test without a native library.</summary>
     public const string EnvironmentVariable = "CONVPOOL_TEST_BACKEND";
 
-    private static readonly Lazy<Backend[]> Known = new(Find);
+    private static readonly Lazy<Engine[]> Known = new(Find);
 
     /// <summary>
-    /// The managed backend, and native code for each instruction set of this machine. A missing native library is an error, unless
-    /// the environment says that the managed backend is meant.
+    /// Managed code, and native code for each instruction set of this machine. A missing native library is an error, unless
+    /// the environment says that managed code is meant.
     /// </summary>
-    public static IReadOnlyList<Backend> All => Known.Value;
+    public static IReadOnlyList<Engine> All => Known.Value;
 
     /// <summary>What a user of this machine gets.</summary>
-    public static Backend Default => All[^1];
+    public static Engine Default => All[^1];
 
     /// <summary>Name, for messages.</summary>
     public abstract string Name { get; }
@@ -100,9 +100,9 @@ internal abstract unsafe class Backend
         }
     }
 
-    private static Backend[] Find()
+    private static Engine[] Find()
     {
-        var managed = new ManagedBackend();
+        var managed = new ManagedEngine();
         if (Environment.GetEnvironmentVariable(EnvironmentVariable) == "managed")
         {
             return [managed];
@@ -116,7 +116,7 @@ internal abstract unsafe class Backend
                 .Where(isa => isa != best && (available >> (int)isa & 1) != 0)
                 .Append(best)
                 .Where(isa => isa != convpool_isa.CONVPOOL_ISA_BEST)
-                .Select(isa => new NativeBackend(isa)),
+                .Select(isa => new NativeEngine(isa)),
         ];
     }
 
@@ -140,7 +140,7 @@ internal abstract unsafe class Backend
 }
 
 /// <summary>The managed implementation.</summary>
-internal sealed unsafe class ManagedBackend : Backend
+internal sealed unsafe class ManagedEngine : Engine
 {
     public override string Name => "managed";
 
@@ -175,7 +175,7 @@ internal sealed unsafe class ManagedBackend : Backend
 }
 
 /// <summary>The native library with one instruction set.</summary>
-internal sealed unsafe class NativeBackend(convpool_isa isa) : Backend
+internal sealed unsafe class NativeEngine(convpool_isa isa) : Engine
 {
     public override string Name => $"native {Marshal.PtrToStringUTF8((nint)NativeMethods.convpool_isa_name(isa))}";
 
