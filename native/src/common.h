@@ -11,14 +11,19 @@
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #define CP_INLINE __forceinline
-#define CP_UNROLL
+#define CP_NOINLINE __declspec(noinline)
+#define CP_PRAGMA(text)
 #else
 #define CP_INLINE inline __attribute__((always_inline))
-#if defined(__clang__)
-#define CP_UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define CP_UNROLL _Pragma("GCC unroll 16")
+#define CP_NOINLINE __attribute__((noinline))
+#define CP_PRAGMA(text) _Pragma(#text)
 #endif
+
+/* Before a loop of constant length over an array of vectors that must live in registers. */
+#if defined(__clang__)
+#define CP_UNROLL CP_PRAGMA(clang loop unroll(full))
+#else
+#define CP_UNROLL CP_PRAGMA(GCC unroll 16)
 #endif
 
 #define CP_MIN(a, b) ((a) < (b) ? (a) : (b))

@@ -128,7 +128,7 @@ static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
     const double task_products = 1 << 18;
     const convpool_conv2d_desc *d = &p->desc;
     const double row = (double)ow * (double)d->kh * (double)d->kw * (double)p->group_in;
-    p->rows_a_task = share(oh, (int64_t)CP_MIN((double)oh, CP_MAX(1.0, task_products / row)));
+    p->rows_a_task = share(oh, (int64_t)CP_MIN((double)oh, CP_MAX(8.0, task_products / row)));
     p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
     p->column_tasks = p->panel_tasks = 1;
 }
@@ -139,7 +139,7 @@ static convpool_algorithm choose(const convpool_conv2d *p, int64_t ow) {
     const convpool_conv2d_desc *d = &p->desc;
     if (d->algorithm != CONVPOOL_ALGORITHM_AUTO) return d->algorithm;
     const double channels_cost = (double)(cp_ceil_div(p->group_out, CP_PANEL) * CP_PANEL) / (double)p->group_out;
-    const double width_cost = 2.0 * (double)cp_ceil_div(ow, 8) * 8 / (double)ow + (ow < 16 ? 4 : 0) +
+    const double width_cost = 2.0 * (double)cp_ceil_div(ow, 8) * 8 / (double)ow + (ow < 8 ? 2 : 0) +
                               (d->stride_w * (d->src_layout == CONVPOOL_LAYOUT_NCHW ? 1 : 8) > 2 ? 8 : 0);
     return width_cost < channels_cost ? CONVPOOL_ALGORITHM_DIRECT_WIDTH : CONVPOOL_ALGORITHM_DIRECT_CHANNELS;
 }
@@ -409,6 +409,7 @@ static void run_width_task(const conv2d_run *r, const float *src, float *dst, co
         .dst_strides = r->dst.strides,
         .residual_strides = r->residual.strides,
         .desc = &p->desc,
+        .clip_taps = p->clip_taps,
         .ow = p->info.ow,
         .out_channel = channel,
         .row = row,

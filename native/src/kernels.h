@@ -71,6 +71,7 @@ typedef struct cp_conv2d_width {
     const float *residual;
     convpool_strides src_strides, dst_strides, residual_strides;
     const convpool_conv2d_desc *desc;
+    bool clip_taps; /* padding must not be multiplied */
     int64_t ow;
     int64_t out_channel;
     int64_t row, rows; /* of dst */

@@ -19,8 +19,14 @@ static CP_INLINE __m256i v8_first(int64_t n) {
 }
 static CP_INLINE v8 v8_loadn(const float *p, int64_t n) { return _mm256_maskload_ps(p, v8_first(n)); }
 static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) { _mm256_maskstore_ps(p, v8_first(n), a); }
-static CP_INLINE v8 v8_load_even(const float *p) {
-    const v8 lo = _mm256_loadu_ps(p), hi = _mm256_loadu_ps(p + 7);
+typedef __m256i v8_mask;
+static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i early = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)CP_MIN(begin, 8)), lane);
+    return _mm256_andnot_si256(early, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)CP_MIN(end, 8)), lane));
+}
+static CP_INLINE v8 v8_load_masked(const float *p, v8_mask m) { return _mm256_maskload_ps(p, m); }
+static CP_INLINE v8 v8_even(v8 lo, v8 hi) {
     const v8 mixed = _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 2, 0));
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
 }

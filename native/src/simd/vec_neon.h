@@ -31,9 +31,16 @@ static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) {
     v8_store(t, a);
     memcpy(p, t, (size_t)n * sizeof(float));
 }
-static CP_INLINE v8 v8_load_even(const float *p) {
-    return v8_of(vuzp1q_f32(vld1q_f32(p), vld1q_f32(p + 4)), vuzp2q_f32(vld1q_f32(p + 7), vld1q_f32(p + 11)));
+typedef struct v8_mask {
+    int64_t begin, end;
+} v8_mask;
+static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) { return (v8_mask){begin, end}; }
+static CP_NOINLINE v8 v8_load_masked(const float *p, v8_mask m) {
+    float t[8] = {0};
+    for (int64_t i = CP_MAX(m.begin, 0); i < CP_MIN(m.end, 8); i++) t[i] = p[i];
+    return v8_load(t);
 }
+static CP_INLINE v8 v8_even(v8 lo, v8 hi) { return v8_of(vuzp1q_f32(lo.lo, lo.hi), vuzp2q_f32(hi.lo, hi.hi)); }
 static CP_INLINE v8 v8_add(v8 a, v8 b) { return v8_of(vaddq_f32(a.lo, b.lo), vaddq_f32(a.hi, b.hi)); }
 static CP_INLINE v8 v8_sub(v8 a, v8 b) { return v8_of(vsubq_f32(a.lo, b.lo), vsubq_f32(a.hi, b.hi)); }
 static CP_INLINE v8 v8_mul(v8 a, v8 b) { return v8_of(vmulq_f32(a.lo, b.lo), vmulq_f32(a.hi, b.hi)); }

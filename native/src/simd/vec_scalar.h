@@ -9,6 +9,10 @@
 
 #include "common.h"
 
+/* Vectors live in memory here, and an unrolled kernel would be hundreds of emulated multiply-adds. */
+#undef CP_UNROLL
+#define CP_UNROLL
+
 typedef struct v8 {
     float f[8];
 } v8;
@@ -16,7 +20,7 @@ typedef struct v8 {
 /* a * b + c, rounded once. The product of two floats is exact in double; the sum is rounded to odd (the last bit set whenever
  * digits were lost), so that the final rounding to float sees on which side of a tie the exact sum lies (Boldo, Melquiond:
  * Emulation of FMA and correctly rounded sums, 2008). */
-static CP_INLINE float cp_fma(float a, float b, float c) {
+static inline float cp_fma(float a, float b, float c) {
     const double product = (double)a * (double)b, addend = (double)c;
     double sum = product + addend;
     const double part = sum - product;
@@ -44,8 +48,14 @@ static CP_INLINE void v8_store(float *p, v8 a) { memcpy(p, a.f, sizeof a.f); }
 /* The first n (0..8) elements; nothing beyond them is touched, and a load has zeros there. */
 static CP_INLINE v8 v8_loadn(const float *p, int64_t n) { CP_LANES(i < n ? p[i] : 0.0f); }
 static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) { memcpy(p, a.f, (size_t)n * sizeof(float)); }
-/* p[0], p[2], .. p[14]; p[15] is not touched. */
-static CP_INLINE v8 v8_load_even(const float *p) { CP_LANES(p[2 * i]); }
+/* The elements with begin <= i < end; a masked load has zeros elsewhere and touches nothing else. */
+typedef struct v8_mask {
+    int64_t begin, end;
+} v8_mask;
+static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) { return (v8_mask){begin, end}; }
+static CP_INLINE v8 v8_load_masked(const float *p, v8_mask m) { CP_LANES(m.begin <= i && i < m.end ? p[i] : 0.0f); }
+/* Of lo = p[0..7] and hi = p[7..14]: p[0], p[2], .. p[14]. The loads overlap so that p[15] need not exist. */
+static CP_INLINE v8 v8_even(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i] : hi.f[2 * i - 7]); }
 static CP_INLINE v8 v8_add(v8 a, v8 b) { CP_LANES(a.f[i] + b.f[i]); }
 static CP_INLINE v8 v8_sub(v8 a, v8 b) { CP_LANES(a.f[i] - b.f[i]); }
 static CP_INLINE v8 v8_mul(v8 a, v8 b) { CP_LANES(a.f[i] * b.f[i]); }

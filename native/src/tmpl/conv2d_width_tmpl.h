@@ -5,12 +5,12 @@
  * Bound:   loads; one load per FMA.
  * Edges:   pixels whose windows cross the left or right border are computed one by one, with taps skipped or mapped. */
 
-enum { CONV2D_WIDTH_VECTORS = 4 };
+enum { CONV2D_WIDTH_VECTORS = 4, CONV2D_WIDTH_ROWS = 4, CONV2D_WIDTH_KERNEL = 5 };
 
 /* 8 floats, `step` apart. */
 static CP_INLINE v8 v8_load_step(const float *p, int64_t step) {
     if (step == 1) return v8_load(p);
-    if (step == 2) return v8_load_even(p);
+    if (step == 2) return v8_even(v8_load(p), v8_load(p + 7));
     float t[8];
     for (int i = 0; i < 8; i++) t[i] = p[i * step];
     return v8_load(t);
@@ -24,6 +24,13 @@ typedef struct conv2d_row {
     int64_t channel, channels; /* of src: the group's first, and how many it has */
     int64_t origin_y, y_begin, y_end;
 } conv2d_row;
+
+/* Moves on to output row i. */
+static CP_INLINE void conv2d_row_at(conv2d_row *r, int64_t i) {
+    const convpool_conv2d_desc *d = r->a->desc;
+    r->origin_y = i * d->stride_h - d->pad_top;
+    if (d->border == CONVPOOL_BORDER_ZERO) cp_tap_range(r->origin_y, d->dilation_h, d->kh, d->ih, &r->y_begin, &r->y_end);
+}
 
 /* Row that tap ty reads, as floats from the plane's beginning. */
 static CP_INLINE int64_t conv2d_row_offset(const conv2d_row *r, int64_t ty) {
@@ -92,7 +99,7 @@ static CP_INLINE void conv2d_width_finish(const cp_conv2d_width *a, const float 
     for (int64_t j = 0; j < n; j += 8) {
         const int64_t m = CP_MIN(8, n - j);
         float t[8];
-        v8 y = v8_loadn(acc + j, m);
+        v8 y = m == 8 ? v8_load(acc + j) : v8_loadn(acc + j, m);
         if (residual != NULL) {
             if (r_step != 1) {
                 for (int64_t k = 0; k < 8; k++) t[k] = k < m ? residual[(j + k) * r_step] : 0.0f;
@@ -100,8 +107,8 @@ static CP_INLINE void conv2d_width_finish(const cp_conv2d_width *a, const float 
             y = v8_add(y, r_step == 1 ? v8_loadn(residual + j, m) : v8_load(t));
         }
         y = v8_activate(y, &activation);
-        if (d_step == 1) {
-            v8_storen(dst + j, y, m);
+        if (m == 8 && d_step == 1) {
+            v8_store(dst + j, y);
         } else {
             v8_store(t, y);
             for (int64_t k = 0; k < m; k++) dst[(j + k) * d_step] = t[k];
@@ -136,6 +143,90 @@ static CP_INLINE void conv2d_width_row(const conv2d_row *r, float *dst, const fl
     }
 }
 
+/* Residual, activation and store of n outputs that lie side by side. */
+static CP_NOINLINE void conv2d_width_store(const cp_conv2d_width *a, const v8 *acc, int rows, int64_t n, float *dst,
+                                           const float *residual) {
+    const cp_activation activation = {a->desc->activation, a->desc->activation_alpha, a->desc->activation_beta};
+    for (int k = 0; k < rows; k++, dst += a->dst_strides.row) {
+        v8 y = acc[k];
+        if (residual != NULL) {
+            y = v8_add(y, n == 8 ? v8_load(residual) : v8_loadn(residual, n));
+            residual += a->residual_strides.row;
+        }
+        y = v8_activate(y, &activation);
+        if (n == 8) {
+            v8_store(dst, y);
+        } else {
+            v8_storen(dst, y, n);
+        }
+    }
+}
+
+/* 4 x 8 outputs of a depthwise channel from (i, j) on. Each row of the input is loaded once for all outputs that need it. With
+ * `edge`, windows may cross the left and right border. */
+static CP_INLINE void conv2d_depthwise_block(const conv2d_row *r, int64_t i, int64_t j, v8 acc[CONV2D_WIDTH_ROWS], const int kernel,
+                                             const int step, const bool edge) {
+    const cp_conv2d_width *a = r->a;
+    const convpool_conv2d_desc *d = a->desc;
+    const float *plane = a->src + conv2d_row_channel(r, 0);
+    const int64_t x = j * step - d->pad_left, y = i * step - d->pad_top;
+    v8_mask lo[CONV2D_WIDTH_KERNEL], hi[CONV2D_WIDTH_KERNEL];
+    CP_UNROLL
+    for (int tx = 0; edge && tx < kernel; tx++) {
+        lo[tx] = v8_range(-(x + tx), d->iw - (x + tx));
+        hi[tx] = v8_range(-(x + tx) - 7, d->iw - (x + tx) - 7);
+    }
+    CP_UNROLL
+    for (int k = 0; k < CONV2D_WIDTH_ROWS; k++) acc[k] = v8_set1(r->bias);
+    CP_UNROLL
+    for (int line = 0; line < (CONV2D_WIDTH_ROWS - 1) * step + kernel; line++) {
+        const int64_t source = cp_border(d->border, y + line, d->ih);
+        if (source < 0) continue;
+        const float *row = plane + source * a->src_strides.row + x;
+        CP_UNROLL
+        for (int tx = 0; tx < kernel; tx++) {
+            v8 v = edge ? v8_load_masked(row + tx, lo[tx]) : v8_load(row + tx);
+            if (step == 2) v = v8_even(v, edge ? v8_load_masked(row + tx + 7, hi[tx]) : v8_load(row + tx + 7));
+            CP_UNROLL
+            for (int k = 0; k < CONV2D_WIDTH_ROWS; k++) {
+                const int ty = line - k * step;
+                if (ty >= 0 && ty < kernel) acc[k] = v8_fma1(v, r->weights[ty * kernel + tx], acc[k]);
+            }
+        }
+    }
+}
+
+/* The rows of one channel of a depthwise layer with a square kernel; at least 4. The last block in each direction overlaps the one
+ * before and computes the same again. */
+static CP_INLINE void conv2d_depthwise(conv2d_row *r, float *dst, const float *residual, const int kernel, const int step) {
+    const cp_conv2d_width *a = r->a;
+    const convpool_conv2d_desc *d = a->desc;
+    const int64_t inside_begin = cp_ceil_div(d->pad_left, step), last = d->iw - kernel + d->pad_left;
+    const int64_t inside_end = last < 0 ? 0 : last / step + 1, n = CP_MIN(8, a->ow), rows_end = a->row + a->rows;
+    const bool masks = d->border == CONVPOOL_BORDER_ZERO && !a->clip_taps;
+    v8 acc[CONV2D_WIDTH_ROWS];
+    for (int64_t group = a->row; group < rows_end; group += CONV2D_WIDTH_ROWS) {
+        const int64_t i = CP_MIN(group, rows_end - CONV2D_WIDTH_ROWS);
+        for (int64_t block = 0; block < a->ow; block += 8) {
+            const int64_t j = CP_MIN(block, a->ow - n);
+            if (j >= inside_begin && j + 8 <= inside_end) {
+                conv2d_depthwise_block(r, i, j, acc, kernel, step, false);
+            } else if (masks) {
+                conv2d_depthwise_block(r, i, j, acc, kernel, step, true);
+            } else {
+                for (int k = 0; k < CONV2D_WIDTH_ROWS; k++) {
+                    float pixels[8] = {0};
+                    conv2d_row_at(r, i + k);
+                    for (int64_t p = 0; p < n; p++) pixels[p] = conv2d_width_pixel(r, j + p);
+                    acc[k] = v8_load(pixels);
+                }
+            }
+            conv2d_width_store(a, acc, CONV2D_WIDTH_ROWS, n, dst + i * a->dst_strides.row + j,
+                               residual == NULL ? NULL : residual + i * a->residual_strides.row + j);
+        }
+    }
+}
+
 static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
     const convpool_conv2d_desc *d = a->desc;
     const int64_t in_channels = d->in_channels / d->groups, step = d->stride_w * a->src_strides.column;
@@ -149,17 +240,30 @@ static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
     float *dst = a->dst + cp_channel_offset(d->dst_layout, a->dst_strides.channel, o);
     const float *residual = a->residual;
     if (residual != NULL) residual += cp_channel_offset(d->dst_layout, a->residual_strides.channel, o);
-    for (int64_t i = a->row; i < a->row + a->rows; i++) {
-        r.origin_y = i * d->stride_h - d->pad_top;
-        if (d->border == CONVPOOL_BORDER_ZERO) cp_tap_range(r.origin_y, d->dilation_h, d->kh, d->ih, &r.y_begin, &r.y_end);
-        float *dst_row = dst + i * a->dst_strides.row;
-        const float *residual_row = residual == NULL ? NULL : residual + i * a->residual_strides.row;
-        if (step == 1) {
-            conv2d_width_row(&r, dst_row, residual_row, 1);
-        } else if (step == 2) {
-            conv2d_width_row(&r, dst_row, residual_row, 2);
-        } else {
-            conv2d_width_row(&r, dst_row, residual_row, step);
+    const bool depthwise = in_channels == 1 && d->dilation_h == 1 && d->dilation_w == 1 && d->stride_h == step &&
+                           a->src_strides.column == 1 && a->dst_strides.column == 1 &&
+                           (residual == NULL || a->residual_strides.column == 1) && d->kh == d->kw && step <= 2 &&
+                           a->rows >= CONV2D_WIDTH_ROWS;
+    if (depthwise && d->kh == 3 && step == 1) {
+        conv2d_depthwise(&r, dst, residual, 3, 1);
+    } else if (depthwise && d->kh == 3) {
+        conv2d_depthwise(&r, dst, residual, 3, 2);
+    } else if (depthwise && d->kh == 5 && step == 1) {
+        conv2d_depthwise(&r, dst, residual, 5, 1);
+    } else if (depthwise && d->kh == 5) {
+        conv2d_depthwise(&r, dst, residual, 5, 2);
+    } else {
+        for (int64_t i = a->row; i < a->row + a->rows; i++) {
+            float *dst_row = dst + i * a->dst_strides.row;
+            const float *residual_row = residual == NULL ? NULL : residual + i * a->residual_strides.row;
+            conv2d_row_at(&r, i);
+            if (step == 1) {
+                conv2d_width_row(&r, dst_row, residual_row, 1);
+            } else if (step == 2) {
+                conv2d_width_row(&r, dst_row, residual_row, 2);
+            } else {
+                conv2d_width_row(&r, dst_row, residual_row, step);
+            }
         }
     }
 }
