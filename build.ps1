@@ -50,8 +50,8 @@ function Assert-Compiler {
     if (($env:CC -and (Has $env:CC)) -or (Has 'cc') -or (Has 'gcc') -or (Has 'clang') -or (Has 'cl')) { return }
     $vswhere = "${env:ProgramFiles(x86)}\Microsoft Visual Studio\Installer\vswhere.exe"
     if ($windows -and (Test-Path $vswhere)) {
-        $found = & $vswhere -products * -latest -requires Microsoft.VisualStudio.Component.VC.Tools.x86.x64 -property installationPath
-        if ($found) { return }
+        $tools = 'Microsoft.VisualStudio.Component.VC.Tools.x86.x64'
+        if (& $vswhere -products * -latest -requires $tools -property installationPath) { return }
     }
     $buildTools = 'Microsoft.VisualStudio.2022.BuildTools --override "--add Microsoft.VisualStudio.Workload.VCTools --passive"'
     Stop-Missing 'a C compiler' $buildTools 'gcc' 'gcc' 'llvm'
@@ -77,14 +77,14 @@ function Build-Native($target, $settings) {
     Invoke-Tool cmake @('--build', $tree, '--config', 'Release', '--target', $target, '--parallel')
 }
 
-function Build-Managed($project) {
+function Build-Managed {
     Assert-Dotnet
-    Invoke-Tool dotnet @('build', $project, '-c', 'Release', '--nologo', '-v', 'quiet', '-clp:NoSummary')
+    Invoke-Tool dotnet @('build', 'ConvPool.sln', '-c', 'Release', '--nologo', '-v', 'quiet', '-clp:NoSummary')
 }
 
 function Invoke-Project($project, $arguments) {
-    Build-Managed $project
-    Invoke-Tool dotnet (@("$project/bin/Release/net10.0/$(Split-Path $project -Leaf).dll") + $arguments)
+    Assert-Dotnet
+    Invoke-Tool dotnet (@('run', '--project', $project, '-c', 'Release', '--') + $arguments)
 }
 
 function Invoke-Tests($arguments) {
@@ -110,8 +110,8 @@ try {
     switch ($verb) {
         'demo' { Assert-Dotnet; Build-Native convpool; Invoke-Project samples/FeatureMaps $rest }
         'native' { Build-Native convpool $rest }
-        'managed' { Build-Managed ConvPool.sln }
-        'test' { Assert-Dotnet; Build-Native all @('-DCONVPOOL_BUILD_TESTS=ON'); Build-Managed ConvPool.sln; Invoke-Tests $rest }
+        'managed' { Build-Managed }
+        'test' { Assert-Dotnet; Build-Native all @('-DCONVPOOL_BUILD_TESTS=ON'); Build-Managed; Invoke-Tests $rest }
         'bench' { Assert-Dotnet; Build-Native convpool; Invoke-Project bench/ConvPool.Benchmarks $rest }
         'compare' { Assert-Dotnet; Build-Native convpool; Invoke-Project bench/ConvPool.Compare $rest }
         'bindings' { Invoke-Project tools/BindingGenerator $rest }

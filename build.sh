@@ -53,16 +53,16 @@ build_native() { # target, then settings of CMake
     cmake --build "$tree" --config Release --target "$target" --parallel
 }
 
-build_managed() { # project or solution
+build_managed() {
     need_dotnet
-    dotnet build "$1" -c Release --nologo -v quiet -clp:NoSummary
+    dotnet build ConvPool.sln -c Release --nologo -v quiet -clp:NoSummary
 }
 
-run_dotnet() { # project directory, then its arguments
+run_project() { # project directory, then its arguments
     local project=$1
     shift
-    build_managed "$project"
-    dotnet "$project/bin/Release/net10.0/$(basename "$project").dll" "$@"
+    need_dotnet
+    dotnet run --project "$project" -c Release -- "$@"
 }
 
 run_tests() {
@@ -81,13 +81,13 @@ run_tests() {
 verb=${1:-demo}
 [ $# -eq 0 ] || shift
 case $verb in
-    demo) need_dotnet; build_native convpool; run_dotnet samples/FeatureMaps "$@" ;;
+    demo) need_dotnet; build_native convpool; run_project samples/FeatureMaps "$@" ;;
     native) build_native convpool "$@" ;;
-    managed) build_managed ConvPool.sln ;;
-    test) need_dotnet; build_native all -DCONVPOOL_BUILD_TESTS=ON; build_managed ConvPool.sln; run_tests "$@" ;;
-    bench) need_dotnet; build_native convpool; run_dotnet bench/ConvPool.Benchmarks "$@" ;;
-    compare) need_dotnet; build_native convpool; run_dotnet bench/ConvPool.Compare "$@" ;;
-    bindings) run_dotnet tools/BindingGenerator "$@" ;;
+    managed) build_managed ;;
+    test) need_dotnet; build_native all -DCONVPOOL_BUILD_TESTS=ON; build_managed; run_tests "$@" ;;
+    bench) need_dotnet; build_native convpool; run_project bench/ConvPool.Benchmarks "$@" ;;
+    compare) need_dotnet; build_native convpool; run_project bench/ConvPool.Compare "$@" ;;
+    bindings) run_project tools/BindingGenerator "$@" ;;
     pack) need_dotnet; build_native convpool; dotnet pack src/ConvPool.Interop -c Release --nologo -o artifacts/packages "$@" ;;
     -h | --help | help) usage ;;
     *) echo "build.sh: unknown verb '$verb'" >&2; usage >&2; exit 2 ;;
