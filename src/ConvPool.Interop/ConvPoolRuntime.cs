@@ -5,16 +5,16 @@ namespace ConvPool;
 /// <summary>What executes ConvPool in this process.</summary>
 public static class ConvPoolRuntime
 {
-    private static bool? s_requireNative;
+    private const string RequireNativeSwitch = "ConvPool.RequireNative";
 
     /// <summary>
     /// Makes a missing native library an error (<see cref="DllNotFoundException"/>) where managed code would serve instead. Holds
-    /// for layers made afterwards. The AppContext switch <c>ConvPool.RequireNative</c> sets the default, which is false.
+    /// for layers made afterwards. It is the AppContext switch <c>ConvPool.RequireNative</c>; the default is false.
     /// </summary>
     public static bool RequireNative
     {
-        get => s_requireNative ?? (AppContext.TryGetSwitch("ConvPool.RequireNative", out bool required) && required);
-        set => s_requireNative = value;
+        get => AppContext.TryGetSwitch(RequireNativeSwitch, out bool required) && required;
+        set => AppContext.SetSwitch(RequireNativeSwitch, value);
     }
 
     /// <summary>What <see cref="ConvPool.Backend.Auto"/> stands for here.</summary>
@@ -57,8 +57,8 @@ public static class ConvPoolRuntime
     /// <summary>File of the native library, null if there is none.</summary>
     public static string? NativeLibraryPath => NativeBackend.Path;
 
-    /// <summary>All of that in a line.</summary>
+    /// <summary>All of that in a line, or what is wrong with the native library.</summary>
     public static string Describe() => NativeBackend.IsPresent
-        ? $"ConvPool native {NativeVersion}, {InstructionSet}, {NativeCompiler}, {NativeLibraryPath}"
+        ? NativeBackend.Mismatch ?? $"ConvPool native {NativeVersion}, {InstructionSet}, {NativeCompiler}, {NativeLibraryPath}"
         : "ConvPool managed: no native library was found, so every layer computes as in NumericsMode.Strict";
 }

@@ -26,17 +26,20 @@ internal static unsafe class NativeBackend
 
     public static uint AvailableIsas => Info.isa_available;
 
+    /// <summary>Why the library that was found cannot be used; null if it can.</summary>
+    public static string? Mismatch => DescribeMismatch(Info.abi_version, Version, Path);
+
     /// <summary>Throws unless the library is there and of the right version.</summary>
     public static void Require()
     {
         if (!IsPresent)
         {
             throw new DllNotFoundException(
-                $"The native library {FileName()} was not found. Looked for: {string.Join(", ", Searched)}.");
+                $"The native library {FileName()} is missing or cannot be loaded. Looked for: {string.Join(", ", Searched)}.");
         }
-        if (DescribeMismatch(Info.abi_version, Version, Path) is string mismatch)
+        if (Mismatch is not null)
         {
-            throw new InvalidOperationException(mismatch);
+            throw new InvalidOperationException(Mismatch);
         }
     }
 
@@ -44,8 +47,8 @@ internal static unsafe class NativeBackend
     public static string? DescribeMismatch(uint abiVersion, string? version, string? path) =>
         abiVersion == NativeMethods.CONVPOOL_ABI_VERSION
             ? null
-            : $"The native library {path} (version {version}) has binary interface {abiVersion}; this ConvPool.Interop needs "
-                + $"{NativeMethods.CONVPOOL_ABI_VERSION}. Install the native library that came with it.";
+            : $"The native library {path} (version {version ?? "unknown"}) has binary interface {abiVersion}; this "
+                + $"ConvPool.Interop needs {NativeMethods.CONVPOOL_ABI_VERSION}. Install the native library that came with it.";
 
     private static nint Load()
     {
@@ -87,9 +90,9 @@ internal static unsafe class NativeBackend
     private static convpool_build_info GetInfo()
     {
         convpool_build_info info = new() { struct_size = (uint)sizeof(convpool_build_info) };
-        if (IsPresent)
+        // Where the function is missing or fails, the library is some other one: the version stays 0, which none of ours has.
+        if (IsPresent && NativeLibrary.TryGetExport(Handle, nameof(NativeMethods.convpool_get_build_info), out _))
         {
-            // Where this fails, the library does not know this struct: the version stays 0, which no library has.
             NativeMethods.convpool_get_build_info(&info);
         }
         return info;

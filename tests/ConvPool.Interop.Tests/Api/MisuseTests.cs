@@ -7,6 +7,8 @@ namespace ConvPool.Tests.Api;
 /// <summary>Each wrong call gets its exception, which names the argument and what was wrong with it.</summary>
 public class MisuseTests
 {
+    public static TheoryData<Backend> Backends => Samples.Backends;
+
     public static TheoryData<string, Conv2DOptions> ImpossibleConvolutions => new()
     {
         { "InChannels", Samples.Convolution() with { InChannels = 0 } },
@@ -222,6 +224,66 @@ public class MisuseTests
         Assert.Throws<ObjectDisposedException>(() => pool.GetPlan(shape));
         error = Assert.Throws<ObjectDisposedException>(() => pool.Run(new float[16], new(1, 1, 4, 4), new float[4]));
         Assert.Contains(nameof(MaxPool2D), error.ObjectName, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Unpooling_checks_its_tensors()
+    {
+        Assert.Throws<ArgumentNullException>("options", () => new MaxUnpool2D(null!));
+        Assert.Throws<NotSupportedException>(() => new MaxUnpool2D(PoolOptions.Onnx with { Kernel = 2 }));
+        Assert.Throws<ArgumentOutOfRangeException>("options", () => new MaxUnpool2D(new PoolOptions()));
+        using MaxUnpool2D same = new(new PoolOptions { Kernel = 2, Padding = Padding.Same });
+        using MaxUnpool2D global = new(PoolOptions.Global);
+        Throws("input", ["Same"], () => same.GetOutputShape(new(1, 1, 2, 2)));
+        Throws("input", ["Global"], () => global.GetOutputShape(new(1, 1, 1, 1)));
+        MaxUnpool2D layer = new(new PoolOptions { Kernel = 2 });
+        var input = new float[4];
+        var indices = new long[4];
+        var output = new float[16];
+        TensorShape small = new(1, 1, 2, 2);
+        TensorShape large = new(1, 1, 4, 4);
+        Throws("indices", ["3", "4"], () => layer.Run(input, small, indices.AsSpan(1), output, large));
+        Throws(
+            "output", ["[N=1, C=1, H=4, W=6]", "W=3", $"{small}"],
+            () => layer.Run(input, small, indices, new float[24], large with { Width = 6 }));
+        Throws("output", ["overlaps input"], () => layer.Run(output.AsSpan(0, 4), small, indices, output, large));
+        Throws(
+            "indices", ["[N=1, C=1, H=1, W=4]"],
+            () => layer.Run(
+                View(input, [1, 1, 2, 2]), new ReadOnlyTensorSpan<long>(indices, [1, 1, 1, 4]), View(output, [1, 1, 4, 4])));
+        layer.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => layer.Run(input, small, indices, output, large));
+    }
+
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public void Unpooling_refuses_an_index_outside_the_plane(Backend backend)
+    {
+        using MaxUnpool2D layer = new(new PoolOptions { Kernel = 2, Backend = backend });
+        TensorShape small = new(4, 3, 2, 2);
+        TensorShape large = new(4, 3, 4, 4);
+        var input = new float[small.Length];
+        var indices = new long[small.Length];
+        var output = new float[large.Length];
+        foreach (long wrong in new[] { 16, -2, long.MaxValue, long.MinValue })
+        {
+            foreach (int threads in new[] { 1, 3 })
+            {
+                RunOptions options = new() { MaxDegreeOfParallelism = threads, AlwaysParallel = true };
+                indices[17] = wrong;
+                Assert.Throws<ArgumentException>(() => layer.Run(input, small, indices, output, large, options));
+                indices[17] = -1;
+                layer.Run(input, small, indices, output, large, options);
+            }
+        }
+    }
+
+    [Fact]
+    public void Norms_other_than_1_and_2_are_refused()
+    {
+        Assert.Throws<ArgumentOutOfRangeException>("p", () => new LpPool2D(2, p: 3));
+        Assert.Throws<ArgumentOutOfRangeException>("p", () => new LpPool2D(2, p: 0));
+        Assert.Throws<ArgumentNullException>("options", () => new LpPool2D(null!));
     }
 
     [Fact]

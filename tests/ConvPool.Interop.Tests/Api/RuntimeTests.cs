@@ -42,6 +42,7 @@ public class RuntimeTests
     public void A_library_of_another_version_is_refused_in_plain_words()
     {
         Assert.Null(NativeBackend.DescribeMismatch(NativeMethods.CONVPOOL_ABI_VERSION, "1.0.0", "libconvpool.so"));
+        Assert.Contains("version unknown", NativeBackend.DescribeMismatch(0, null, "libconvpool.so"), StringComparison.Ordinal);
         string? message = NativeBackend.DescribeMismatch(7, "9.9.9", "/somewhere/libconvpool.so");
         Assert.Contains("/somewhere/libconvpool.so (version 9.9.9) has binary interface 7", message, StringComparison.Ordinal);
     }
@@ -50,9 +51,10 @@ public class RuntimeTests
     public void Requiring_the_native_library_is_an_error_only_where_it_is_missing()
     {
         Assert.False(ConvPoolRuntime.RequireNative);
-        ConvPoolRuntime.RequireNative = true;
+        AppContext.SetSwitch("ConvPool.RequireNative", true);
         try
         {
+            Assert.True(ConvPoolRuntime.RequireNative);
             if (NativeBackend.IsPresent)
             {
                 Assert.Equal(Backend.Native, ConvPoolRuntime.Backend);

@@ -67,14 +67,30 @@ internal static unsafe class Samples
     {
         convpool_pool2d_desc desc = options.Describe(
             max ? convpool_pool_kind.CONVPOOL_POOL_KIND_MAX : convpool_pool_kind.CONVPOOL_POOL_KIND_AVERAGE, shape);
+        return Expect<float, float>(desc, input, shape.Batch, out _);
+    }
+
+    /// <summary>What the reference says of a pooling on dense tensors; with indices where the descriptor asks for them.</summary>
+    public static TOutput[] Expect<TInput, TOutput>(convpool_pool2d_desc desc, TInput[] input, int batch, out long[] indices)
+        where TInput : unmanaged
+        where TOutput : unmanaged
+    {
+        desc.src_type = Type<TInput>();
+        desc.dst_type = Type<TOutput>();
         (long height, long width) = Geometry.OutputSize(desc);
-        var result = new float[(shape with { Height = (int)height, Width = (int)width }).GetLength(options.OutputLayout)];
-        fixed (float* src = input)
-        fixed (float* dst = result)
+        TensorShape shape = new(batch, (int)desc.channels, (int)height, (int)width);
+        var result = new TOutput[shape.GetLength((TensorLayout)desc.dst_layout)];
+        indices = new long[desc.indices == convpool_indices.CONVPOOL_INDICES_NONE ? 0 : result.Length];
+        fixed (TInput* src = input)
+        fixed (TOutput* dst = result)
+        fixed (long* ind = indices)
         {
-            convpool_pool2d_args args = new() { batch = shape.Batch, src = src, dst = dst };
+            convpool_pool2d_args args = new() { batch = batch, src = src, dst = dst, indices = ind };
             Pool2DReference.Run(desc, args);
         }
         return result;
     }
+
+    private static convpool_data_type Type<T>() =>
+        typeof(T) == typeof(byte) ? convpool_data_type.CONVPOOL_DATA_TYPE_U8 : convpool_data_type.CONVPOOL_DATA_TYPE_F32;
 }

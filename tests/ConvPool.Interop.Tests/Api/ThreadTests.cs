@@ -217,6 +217,10 @@ public class ThreadTests
         float[] input = Samples.Input(shape);
         using Conv2D convolution = Samples.CreateConvolution(backend);
         using MaxPool2D pool = new(new PoolOptions { Kernel = 2, Backend = backend });
+        using Sequential chain = new(
+            Samples.CreateConvolution(backend), new AvgPool2D(new PoolOptions { Kernel = 2, Backend = backend }),
+            new MaxPool2D(new PoolOptions { Kernel = 2, Backend = backend }));
+        var chained = new float[chain.GetOutputShape(shape).Length];
         var output = new float[convolution.GetOutputShape(shape).Length];
         var pooled = new float[pool.GetOutputShape(shape).Length];
         using CancellationTokenSource never = new();
@@ -238,6 +242,7 @@ public class ThreadTests
                 {
                     convolution.Run(input, shape, output, options);
                     pool.Run(input, shape, pooled, options);
+                    chain.Run(input, shape, chained, options);
                 }
                 least = Math.Min(least, GC.GetTotalAllocatedBytes(precise: true) - before);
             }
