@@ -9,7 +9,7 @@ namespace ConvPool.Managed;
 /// Pooling in vectors of 8 floats, bit-equal to <see cref="Pool2DReference"/>. Immutable: any number of threads may run it.
 /// <para>
 /// Lanes are neighbouring outputs of a row where src is NCHW and its rows are long enough, and channels of a pixel otherwise.
-/// What has no vector form (indices, u8, max-unpooling) is computed element by element by the reference.
+/// What has no vector form (u8, max-unpooling) is computed element by element by the reference.
 /// A task is some rows of some units of one image; a unit is a plane, or a block of 8 channels.
 /// </para>
 /// </summary>
@@ -20,7 +20,7 @@ internal sealed unsafe class ManagedPool2D
 
     private readonly convpool_pool2d_desc _desc;
     private readonly long _oh, _ow;
-    private readonly bool _byElement, _alongWidth;
+    private readonly bool _byElement, _alongWidth, _indices;
     private readonly long _begin, _end;
     private readonly long _units, _unitsPerTask, _bands, _bandRows;
 
@@ -35,13 +35,14 @@ internal sealed unsafe class ManagedPool2D
             long room = desc.iw - 1 - (desc.kw - 1) * desc.dilation_w + desc.pad_left;
             _begin = Math.Min(_ow, Geometry.CeilDiv(desc.pad_left, desc.stride_w));
             _end = room < 0 ? _begin : Math.Clamp(room / desc.stride_w + 1, _begin, _ow);
-            _alongWidth = desc.src_layout == convpool_layout.CONVPOOL_LAYOUT_NCHW
+            _indices = desc.indices != convpool_indices.CONVPOOL_INDICES_NONE;
+            _alongWidth = desc.src_layout == convpool_layout.CONVPOOL_LAYOUT_NCHW && !_indices
                 && (desc.window == convpool_pool_window.CONVPOOL_POOL_WINDOW_SLIDING
                     ? _end - _begin >= Vec8.Lanes
                     : desc.window == convpool_pool_window.CONVPOOL_POOL_WINDOW_GLOBAL
                         && desc.kind != convpool_pool_kind.CONVPOOL_POOL_KIND_MAX);
-            _byElement = unpool || desc.indices != convpool_indices.CONVPOOL_INDICES_NONE
-                || desc.src_type != convpool_data_type.CONVPOOL_DATA_TYPE_F32;
+            bool wideIndices = _indices && desc.ih * desc.iw > int.MaxValue;
+            _byElement = unpool || wideIndices || desc.src_type != convpool_data_type.CONVPOOL_DATA_TYPE_F32;
 
             long flops = desc.channels * Taps();
             long tasksWanted = Math.Clamp(flops / FlopsPerTask, 1, TasksPerImage);
@@ -232,8 +233,8 @@ internal sealed unsafe class ManagedPool2D
                 PoolWindow window = Geometry.Window(_desc, i, j);
                 for (long unit = job.FirstUnit; unit < job.EndUnit; unit++)
                 {
-                    Vector256<float> v = Reduce<TKind>(job, window, unit * Geometry.Block, LoadableChannels(unit));
-                    StoreChannels(job, unit, i, j, v);
+                    if (_indices) { MaxWithIndices(job, window, unit, i, j); }
+                    else { StoreChannels(job, unit, i, j, Reduce<TKind>(job, window, unit * Geometry.Block, LoadableChannels(unit))); }
                 }
             }
         }
@@ -269,6 +270,42 @@ internal sealed unsafe class ManagedPool2D
             total = TKind.Row(total, row);
         }
         return TKind.Result(total, window);
+    }
+
+    /// <summary>Maxima of a block of channels of one output pixel, and where in their planes they are.</summary>
+    private void MaxWithIndices(in Job job, in PoolWindow window, long unit, long i, long j)
+    {
+        ref readonly ElementMap map = ref job.Tensors.SrcMap;
+        bool planar = map.Layout == convpool_layout.CONVPOOL_LAYOUT_NCHW;
+        nint lane = planar ? (nint)map.Strides.channel : 1;
+        nint columnStep = planar ? 1 : (nint)map.Strides.column;
+        long loadable = LoadableChannels(unit);
+        Vector256<float> max = Vector256.Create(float.NegativeInfinity);
+        Vector256<int> index = Vector256<int>.AllBitsSet;
+        for (long y = 0; y < window.Rows.Count; y++)
+        {
+            long row = window.Rows.First + y * window.Rows.Step;
+            float* p = job.Src + map.Offset(job.Image, unit * Geometry.Block, row, 0);
+            for (long x = 0; x < window.Columns.Count; x++)
+            {
+                long column = window.Columns.First + x * window.Columns.Step;
+                Vector256<float> value = Vec8.Load(p + column * columnStep, lane, loadable);
+                Vector256<float> first = Vector256.Equals(index, Vector256<int>.AllBitsSet).AsSingle();
+                Vector256<float> replace = first | Max.Replaces(max, value);
+                max = Vector256.ConditionalSelect(replace, value, max);
+                index = Vector256.ConditionalSelect(replace.AsInt32(), Vector256.Create((int)(row * _desc.iw + column)), index);
+            }
+        }
+        StoreChannels(job, unit, i, j, max);
+
+        long plane = _desc.indices == convpool_indices.CONVPOOL_INDICES_TENSOR ? _desc.ih * _desc.iw : 0;
+        for (int k = 0; k < Geometry.Block; k++)
+        {
+            long c = unit * Geometry.Block + k;
+            if (c >= job.Tensors.StoredChannels) { break; }
+            long offset = (job.Image * _desc.channels + c) * plane;
+            job.Tensors.StoreIndex(job.Image, c, i, j, c >= _desc.channels ? 0 : window.IsEmpty ? -1 : index[k] + offset);
+        }
     }
 
     /// <summary>Global sums of blocks of channels: element k of the plane goes to partial sum k mod 8.</summary>
@@ -328,11 +365,12 @@ internal sealed unsafe class ManagedPool2D
         public static float Start => float.NegativeInfinity;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public static Vector256<float> Tap(Vector256<float> row, Vector256<float> x)
-        {
-            Vector256<float> replace = Vector256.AndNot(Vector256.Equals(row, row), Vector256.LessThanOrEqual(x, row));
-            return Vector256.ConditionalSelect(replace, x, row);
-        }
+        public static Vector256<float> Replaces(Vector256<float> max, Vector256<float> x) =>
+            Vector256.AndNot(Vector256.Equals(max, max), Vector256.LessThanOrEqual(x, max));
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public static Vector256<float> Tap(Vector256<float> row, Vector256<float> x) =>
+            Vector256.ConditionalSelect(Replaces(row, x), x, row);
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public static Vector256<float> Row(Vector256<float> sum, Vector256<float> row) => Tap(sum, row);
