@@ -8,8 +8,8 @@ namespace ConvPool.Managed;
 /// <summary>
 /// Pooling in vectors of 8 floats, bit-equal to <see cref="Pool2DReference"/>. Immutable: any number of threads may run it.
 /// <para>
-/// Lanes are neighbouring outputs of a row where src is NCHW and its rows are long enough, and channels of a pixel otherwise.
-/// What has no vector form (u8, max-unpooling) is computed element by element by the reference.
+/// Lanes are neighbouring outputs of a row where src is NCHW (or has few channels) and rows are long; else channels of a pixel.
+/// u8 elements become floats when they are loaded. Max-unpooling is left to the reference, plane by plane.
 /// A task is some rows of some units of one image; a unit is a plane, or a block of 8 channels.
 /// </para>
 /// </summary>
@@ -36,13 +36,17 @@ internal sealed unsafe class ManagedPool2D
             _begin = Math.Min(_ow, Geometry.CeilDiv(desc.pad_left, desc.stride_w));
             _end = room < 0 ? _begin : Math.Clamp(room / desc.stride_w + 1, _begin, _ow);
             _indices = desc.indices != convpool_indices.CONVPOOL_INDICES_NONE;
-            _alongWidth = desc.src_layout == convpool_layout.CONVPOOL_LAYOUT_NCHW && !_indices
-                && (desc.window == convpool_pool_window.CONVPOOL_POOL_WINDOW_SLIDING
-                    ? _end - _begin >= Vec8.Lanes
-                    : desc.window == convpool_pool_window.CONVPOOL_POOL_WINDOW_GLOBAL
-                        && desc.kind != convpool_pool_kind.CONVPOOL_POOL_KIND_MAX);
+            bool planar = desc.src_layout == convpool_layout.CONVPOOL_LAYOUT_NCHW;
+            bool fewChannels = desc.src_layout == convpool_layout.CONVPOOL_LAYOUT_NHWC && desc.channels < Vec8.Lanes;
+            bool sums = desc.kind != convpool_pool_kind.CONVPOOL_POOL_KIND_MAX;
+            _alongWidth = !_indices && desc.window switch
+            {
+                convpool_pool_window.CONVPOOL_POOL_WINDOW_SLIDING => (planar || fewChannels) && _end - _begin >= Vec8.Lanes,
+                convpool_pool_window.CONVPOOL_POOL_WINDOW_GLOBAL => planar && sums,
+                _ => false,
+            };
             bool wideIndices = _indices && desc.ih * desc.iw > int.MaxValue;
-            _byElement = unpool || wideIndices || desc.src_type != convpool_data_type.CONVPOOL_DATA_TYPE_F32;
+            _byElement = unpool || wideIndices;
 
             long flops = desc.channels * Taps();
             long tasksWanted = Math.Clamp(flops / FlopsPerTask, 1, TasksPerImage);
@@ -101,18 +105,24 @@ internal sealed unsafe class ManagedPool2D
     {
         switch (_desc.kind)
         {
-            case convpool_pool_kind.CONVPOOL_POOL_KIND_MAX: Run<Max>(args); break;
-            case convpool_pool_kind.CONVPOOL_POOL_KIND_AVERAGE: Run<Average>(args); break;
+            case convpool_pool_kind.CONVPOOL_POOL_KIND_MAX: RunKind<Max>(args); break;
+            case convpool_pool_kind.CONVPOOL_POOL_KIND_AVERAGE: RunKind<Average>(args); break;
             default:
-                if (_desc.p == 1) { Run<Lp1>(args); }
-                else { Run<Lp2>(args); }
+                if (_desc.p == 1) { RunKind<Lp1>(args); }
+                else { RunKind<Lp2>(args); }
                 break;
         }
     }
 
-    private void Run<TKind>(in convpool_pool2d_args args) where TKind : struct, IKind
+    private void RunKind<TKind>(in convpool_pool2d_args args) where TKind : struct, IKind
     {
-        var job = new Job { Src = (float*)args.src, Dst = (float*)args.dst, Tensors = new PoolTensors(_desc, args) };
+        if (_desc.src_type == convpool_data_type.CONVPOOL_DATA_TYPE_U8) { Run<TKind, byte>(args); }
+        else { Run<TKind, float>(args); }
+    }
+
+    private void Run<TKind, T>(in convpool_pool2d_args args) where TKind : struct, IKind where T : unmanaged
+    {
+        var job = new Job { Src = args.src, Dst = args.dst, Tensors = new PoolTensors(_desc, args) };
         bool global = _desc.window == convpool_pool_window.CONVPOOL_POOL_WINDOW_GLOBAL;
         bool sums = _desc.kind != convpool_pool_kind.CONVPOOL_POOL_KIND_MAX;
         for (long task = args.task_begin; task < args.task_end; task++)
@@ -124,16 +134,16 @@ internal sealed unsafe class ManagedPool2D
             job.EndUnit = Math.Min(job.FirstUnit + _unitsPerTask, _units);
             if (!_byElement && !_alongWidth)
             {
-                if (global && sums) { SumImageAlongChannels<TKind>(job); }
-                else { PoolAlongChannels<TKind>(job); }
+                if (global && sums) { SumImageAlongChannels<TKind, T>(job); }
+                else { PoolAlongChannels<TKind, T>(job); }
                 continue;
             }
             for (long c = job.FirstUnit; c < job.EndUnit; c++)
             {
                 bool gaps = _desc.ih > 1 && job.Tensors.SrcMap.Strides.row != _desc.iw;
                 if (_byElement || c >= _desc.channels || (global && gaps)) { PoolByElement(job, c); }
-                else if (global) { SumPlane<TKind>(job, c); }
-                else { PoolAlongWidth<TKind>(job, c); }
+                else if (global) { SumPlane<TKind, T>(job, c); }
+                else { PoolAlongWidth<TKind, T>(job, c); }
             }
         }
     }
@@ -162,86 +172,101 @@ internal sealed unsafe class ManagedPool2D
     }
 
     /// <summary>One plane, 8 outputs of a row at a time; the last vector overlaps the one before.</summary>
-    private void PoolAlongWidth<TKind>(in Job job, long c) where TKind : struct, IKind
+    private void PoolAlongWidth<TKind, T>(in Job job, long c)
+        where TKind : struct, IKind where T : unmanaged
     {
         ElementMap dstMap = job.Tensors.DstMap;
         nint dstStep = dstMap.Layout == convpool_layout.CONVPOOL_LAYOUT_NCHW ? 1 : (nint)dstMap.Strides.column;
-        nint stride = (nint)_desc.stride_w;
-        nint dilation = (nint)_desc.dilation_w;
+        nint column = _desc.src_layout == convpool_layout.CONVPOOL_LAYOUT_NCHW ? 1 : (nint)job.Tensors.SrcMap.Strides.column;
+        nint stride = (nint)_desc.stride_w * column;
+        nint dilation = (nint)_desc.dilation_w * column;
         nint kernel = (nint)_desc.kw;
         for (long i = job.FirstRow; i < job.EndRow; i++)
         {
-            for (long j = 0; j < _begin; j++) { PoolPixel<TKind>(job, c, i, j); }
-            for (long j = _end; j < _ow; j++) { PoolPixel<TKind>(job, c, i, j); }
+            for (long j = 0; j < _begin; j++) { PoolPixel<TKind, T>(job, c, i, j); }
+            for (long j = _end; j < _ow; j++) { PoolPixel<TKind, T>(job, c, i, j); }
             PoolWindow window = Geometry.Window(_desc, i, _begin);
             nint rowStep = (nint)(job.Tensors.SrcMap.Strides.row * window.Rows.Step);
-            float* src = job.Src + job.Tensors.SrcMap.Offset(job.Image, c, window.Rows.First, 0) - _desc.pad_left;
-            float* dst = job.Dst + dstMap.Offset(job.Image, c, i, 0);
+            T* src = (T*)job.Src + job.Tensors.SrcMap.Offset(job.Image, c, window.Rows.First, 0) - _desc.pad_left * column;
+            long dst = dstMap.Offset(job.Image, c, i, 0);
             for (long j = _begin; j < _end; j += Vec8.Lanes)
             {
                 j = Math.Min(j, _end - Vec8.Lanes);
-                float* p = src + j * stride;
+                T* p = src + j * stride;
                 Vector256<float> total = Vector256.Create(TKind.Start);
                 for (long y = 0; y < window.Rows.Count; y++, p += rowStep)
                 {
                     Vector256<float> row = Vector256.Create(TKind.Start);
                     if (stride == 1)
                     {
-                        for (nint x = 0; x < kernel; x++) { row = TKind.Tap(row, Vector256.Load(p + x * dilation)); }
+                        for (nint x = 0; x < kernel; x++) { row = TKind.Tap(row, Load(p + x * dilation, 1, Vec8.Lanes)); }
                     }
                     else if (stride == 2)
                     {
-                        for (nint x = 0; x < kernel; x++) { row = TKind.Tap(row, Vec8.LoadEven(p + x * dilation)); }
+                        for (nint x = 0; x < kernel; x++) { row = TKind.Tap(row, LoadEven(p + x * dilation)); }
                     }
                     else
                     {
-                        for (nint x = 0; x < kernel; x++) { row = TKind.Tap(row, Vec8.LoadStrided(p + x * dilation, stride)); }
+                        for (nint x = 0; x < kernel; x++) { row = TKind.Tap(row, Load(p + x * dilation, stride, Vec8.Lanes)); }
                     }
                     total = TKind.Row(total, row);
                 }
-                Vec8.Store(TKind.Result(total, window), dst + j * dstStep, dstStep, Vec8.Lanes);
+                Store(job, TKind.Result(total, window), dst + j * dstStep, dstStep, Vec8.Lanes);
             }
         }
     }
 
     /// <summary>Global sum of a plane without gaps: lane k takes elements k, k + 8, ..; zeros fill up the last vector.</summary>
-    private void SumPlane<TKind>(in Job job, long c) where TKind : struct, IKind
+    private void SumPlane<TKind, T>(in Job job, long c)
+        where TKind : struct, IKind where T : unmanaged
     {
-        float* src = job.Src + job.Tensors.SrcMap.Offset(job.Image, c, 0, 0);
+        T* src = (T*)job.Src + job.Tensors.SrcMap.Offset(job.Image, c, 0, 0);
         long count = _desc.ih * _desc.iw;
         Vector256<float> partial = Vector256<float>.Zero;
-        for (long k = 0; k < count; k += Vec8.Lanes) { partial = TKind.Tap(partial, Vec8.Load(src + k, 1, count - k)); }
+        for (long k = 0; k < count; k += Vec8.Lanes) { partial = TKind.Tap(partial, Load(src + k, 1, count - k)); }
         Vector128<float> q = partial.GetLower() + partial.GetUpper();
         float sum = q[0] + q[2] + (q[1] + q[3]);
         PoolWindow window = Geometry.Window(_desc, 0, 0);
-        job.Dst[job.Tensors.DstMap.Offset(job.Image, c, 0, 0)] = TKind.Result(Vector256.CreateScalar(sum), window)[0];
+        job.Tensors.Store(job.Image, c, 0, 0, TKind.Result(Vector256.CreateScalar(sum), window)[0]);
     }
 
     /// <summary>One output element of a plane: those whose window meets the border.</summary>
-    private void PoolPixel<TKind>(in Job job, long c, long i, long j) where TKind : struct, IKind
+    private void PoolPixel<TKind, T>(in Job job, long c, long i, long j)
+        where TKind : struct, IKind where T : unmanaged
     {
         PoolWindow window = Geometry.Window(_desc, i, j);
-        job.Dst[job.Tensors.DstMap.Offset(job.Image, c, i, j)] = Reduce<TKind>(job, window, c, 1)[0];
+        job.Tensors.Store(job.Image, c, i, j, Reduce<TKind, T>(job, window, c, 1)[0]);
     }
 
-    private void PoolAlongChannels<TKind>(in Job job) where TKind : struct, IKind
+    private void PoolAlongChannels<TKind, T>(in Job job)
+        where TKind : struct, IKind where T : unmanaged
     {
+        bool sliding = _desc.window == convpool_pool_window.CONVPOOL_POOL_WINDOW_SLIDING;
         for (long i = job.FirstRow; i < job.EndRow; i++)
         {
+            PoolWindow window = default;
             for (long j = 0; j < _ow; j++)
             {
-                PoolWindow window = Geometry.Window(_desc, i, j);
+                bool shifted = sliding && j > _begin && j < _end;
+                window = shifted
+                    ? window with { Columns = window.Columns with { First = window.Columns.First + _desc.stride_w } }
+                    : Geometry.Window(_desc, i, j);
                 for (long unit = job.FirstUnit; unit < job.EndUnit; unit++)
                 {
-                    if (_indices) { MaxWithIndices(job, window, unit, i, j); }
-                    else { StoreChannels(job, unit, i, j, Reduce<TKind>(job, window, unit * Geometry.Block, LoadableChannels(unit))); }
+                    if (_indices) { MaxWithIndices<T>(job, window, unit, i, j); }
+                    else
+                    {
+                        Vector256<float> v = Reduce<TKind, T>(job, window, unit * Geometry.Block, LoadableChannels(unit));
+                        StoreChannels(job, unit, i, j, v);
+                    }
                 }
             }
         }
     }
 
     /// <summary>One window of channels c to c + count - 1 (c + 7 if that is less).</summary>
-    private static Vector256<float> Reduce<TKind>(in Job job, in PoolWindow window, long c, long count) where TKind : struct, IKind
+    private static Vector256<float> Reduce<TKind, T>(in Job job, in PoolWindow window, long c, long count)
+        where TKind : struct, IKind where T : unmanaged
     {
         Vector256<float> total = Vector256.Create(TKind.Start);
         if (window.IsEmpty) { return TKind.Result(total, window); }
@@ -251,21 +276,21 @@ internal sealed unsafe class ManagedPool2D
         nint column = planar ? 1 : (nint)map.Strides.column;
         nint columnStep = column * (nint)window.Columns.Step;
         nint columns = (nint)window.Columns.Count;
-        float* p = job.Src + map.Offset(job.Image, c, window.Rows.First, 0) + window.Columns.First * column;
+        T* p = (T*)job.Src + map.Offset(job.Image, c, window.Rows.First, 0) + window.Columns.First * column;
         for (long y = 0; y < window.Rows.Count; y++, p += map.Strides.row * window.Rows.Step)
         {
             Vector256<float> row = Vector256.Create(TKind.Start);
             if (count == 1)
             {
-                for (nint x = 0; x < columns; x++) { row = TKind.Tap(row, Vector256.CreateScalar(p[x * columnStep])); }
+                for (nint x = 0; x < columns; x++) { row = TKind.Tap(row, Load(p + x * columnStep, lane, 1)); }
             }
             else if (planar || count < Vec8.Lanes)
             {
-                for (nint x = 0; x < columns; x++) { row = TKind.Tap(row, Vec8.Load(p + x * columnStep, lane, count)); }
+                for (nint x = 0; x < columns; x++) { row = TKind.Tap(row, Load(p + x * columnStep, lane, count)); }
             }
             else
             {
-                for (nint x = 0; x < columns; x++) { row = TKind.Tap(row, Vector256.Load(p + x * columnStep)); }
+                for (nint x = 0; x < columns; x++) { row = TKind.Tap(row, Load(p + x * columnStep, 1, Vec8.Lanes)); }
             }
             total = TKind.Row(total, row);
         }
@@ -273,7 +298,7 @@ internal sealed unsafe class ManagedPool2D
     }
 
     /// <summary>Maxima of a block of channels of one output pixel, and where in their planes they are.</summary>
-    private void MaxWithIndices(in Job job, in PoolWindow window, long unit, long i, long j)
+    private void MaxWithIndices<T>(in Job job, in PoolWindow window, long unit, long i, long j) where T : unmanaged
     {
         ref readonly ElementMap map = ref job.Tensors.SrcMap;
         bool planar = map.Layout == convpool_layout.CONVPOOL_LAYOUT_NCHW;
@@ -285,11 +310,11 @@ internal sealed unsafe class ManagedPool2D
         for (long y = 0; y < window.Rows.Count; y++)
         {
             long row = window.Rows.First + y * window.Rows.Step;
-            float* p = job.Src + map.Offset(job.Image, unit * Geometry.Block, row, 0);
+            T* p = (T*)job.Src + map.Offset(job.Image, unit * Geometry.Block, row, 0);
             for (long x = 0; x < window.Columns.Count; x++)
             {
                 long column = window.Columns.First + x * window.Columns.Step;
-                Vector256<float> value = Vec8.Load(p + column * columnStep, lane, loadable);
+                Vector256<float> value = Load(p + column * columnStep, lane, loadable);
                 Vector256<float> first = Vector256.Equals(index, Vector256<int>.AllBitsSet).AsSingle();
                 Vector256<float> replace = first | Max.Replaces(max, value);
                 max = Vector256.ConditionalSelect(replace, value, max);
@@ -309,7 +334,8 @@ internal sealed unsafe class ManagedPool2D
     }
 
     /// <summary>Global sums of blocks of channels: element k of the plane goes to partial sum k mod 8.</summary>
-    private void SumImageAlongChannels<TKind>(in Job job) where TKind : struct, IKind
+    private void SumImageAlongChannels<TKind, T>(in Job job)
+        where TKind : struct, IKind where T : unmanaged
     {
         ref readonly ElementMap map = ref job.Tensors.SrcMap;
         Vector256<float>* partial = stackalloc Vector256<float>[8];
@@ -320,10 +346,10 @@ internal sealed unsafe class ManagedPool2D
             long k = 0;
             for (long y = 0; y < _desc.ih; y++)
             {
-                float* p = job.Src + map.Offset(job.Image, unit * Geometry.Block, y, 0);
+                T* p = (T*)job.Src + map.Offset(job.Image, unit * Geometry.Block, y, 0);
                 for (long x = 0; x < _desc.iw; x++, k++)
                 {
-                    partial[k % 8] = TKind.Tap(partial[k % 8], Vec8.Load(p + x * map.Strides.column, 1, count));
+                    partial[k % 8] = TKind.Tap(partial[k % 8], Load(p + x * map.Strides.column, 1, count));
                 }
             }
             for (int i = 0; i < 4; i++) { partial[i] += partial[i + 4]; }
@@ -341,20 +367,38 @@ internal sealed unsafe class ManagedPool2D
     {
         ref readonly ElementMap map = ref job.Tensors.DstMap;
         long count = _desc.channels - unit * Geometry.Block;
-        float* dst = job.Dst + map.Offset(job.Image, unit * Geometry.Block, i, j);
+        long dst = map.Offset(job.Image, unit * Geometry.Block, i, j);
         if (map.Layout == convpool_layout.CONVPOOL_LAYOUT_NCHW8C && count < Vec8.Lanes)
         {
             Vector256<float> used = Vector256.LessThan(Vector256<float>.Indices, Vector256.Create((float)count));
             v = Vector256.ConditionalSelect(used, v, Vector256<float>.Zero);
             count = Vec8.Lanes;
         }
-        Vec8.Store(v, dst, map.Layout == convpool_layout.CONVPOOL_LAYOUT_NCHW ? (nint)map.Strides.channel : 1, count);
+        Store(job, v, dst, map.Layout == convpool_layout.CONVPOOL_LAYOUT_NCHW ? (nint)map.Strides.channel : 1, count);
+    }
+
+    /// <summary>Loads elements of src as floats; see <see cref="Vec8.Load(float*, nint, long)"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Load<T>(T* p, nint stride, long count) where T : unmanaged =>
+        typeof(T) == typeof(byte) ? Vec8.Load((byte*)p, stride, count) : Vec8.Load((float*)p, stride, count);
+
+    /// <summary>Loads every other element of src as floats.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> LoadEven<T>(T* p) where T : unmanaged =>
+        typeof(T) == typeof(byte) ? Vec8.LoadEven((byte*)p) : Vec8.LoadEven((float*)p);
+
+    /// <summary>Writes the first lanes, count of them or 8, to dst, a stride apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Store(in Job job, Vector256<float> v, long offset, nint stride, long count)
+    {
+        if (_desc.dst_type == convpool_data_type.CONVPOOL_DATA_TYPE_U8) { Vec8.Store(v, (byte*)job.Dst + offset, stride, count); }
+        else { Vec8.Store(v, (float*)job.Dst + offset, stride, count); }
     }
 
     /// <summary>The tensors of a run, and what its present task works on.</summary>
     private struct Job
     {
-        public float* Src, Dst;
+        public void* Src, Dst;
         public PoolTensors Tensors;
         public long Image, FirstRow, EndRow, FirstUnit, EndUnit;
     }

@@ -53,7 +53,25 @@ internal static unsafe class Vec8
     /// <summary>p[0], p[stride], .. in the first <paramref name="count"/> lanes (1 to 8); the other lanes are zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(float* p, nint stride, long count) =>
-        count < Lanes ? LoadPartial(p, stride, count) : stride == 1 ? Vector256.Load(p) : LoadStrided(p, stride);
+        count >= Lanes ? stride == 1 ? Vector256.Load(p) : LoadStrided(p, stride)
+        : count == 1 ? Vector256.CreateScalar(*p)
+        : LoadPartial(p, stride, count);
+
+    /// <inheritdoc cref="Load(float*, nint, long)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Load(byte* p, nint stride, long count)
+    {
+        if (stride != 1 || count < Lanes) { return LoadPartial(p, stride, count); }
+        return ToSingle(Vector128.CreateScalarUnsafe(*(ulong*)p).AsByte());
+    }
+
+    /// <inheritdoc cref="LoadEven(float*)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadEven(byte* p)
+    {
+        Vector128<byte> both = Vector128.Create(*(ulong*)p, *(ulong*)(p + 7)).AsByte();
+        return ToSingle(Vector128.Shuffle(both, Vector128.Create((byte)0, 2, 4, 6, 9, 11, 13, 15, 0, 0, 0, 0, 0, 0, 0, 0)));
+    }
 
     /// <summary>Writes the first <paramref name="count"/> lanes (1 to 8) to p[0], p[stride], ..</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -61,6 +79,29 @@ internal static unsafe class Vec8
     {
         if (stride == 1 && count >= Lanes) { v.Store(p); }
         else { StorePartial(v, p, stride, count); }
+    }
+
+    /// <summary>Writes the first <paramref name="count"/> lanes as bytes: clipped to 0..255, rounded to nearest even.</summary>
+    public static void Store(Vector256<float> v, byte* p, nint stride, long count)
+    {
+        Vector256<float> clipped = Vector256.Min(Vector256.Max(v, Vector256<float>.Zero), Vector256.Create(255f));
+        Vector256<int> bytes = Vector256.ConvertToInt32(Vector256.Round(clipped));
+        for (int k = 0; k < Math.Min(count, Lanes); k++) { p[k * stride] = (byte)((int*)&bytes)[k]; }
+    }
+
+    /// <summary>The first 8 bytes as floats.</summary>
+    private static Vector256<float> ToSingle(Vector128<byte> bytes)
+    {
+        Vector128<ushort> wide = Vector128.WidenLower(bytes);
+        return Vector256.ConvertToSingle(Vector256.Create(Vector128.WidenLower(wide), Vector128.WidenUpper(wide)).AsInt32());
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector256<float> LoadPartial(byte* p, nint stride, long count)
+    {
+        Vector256<float> v = default;
+        for (long k = 0; k < Math.Min(count, Lanes); k++) { ((float*)&v)[k] = p[k * stride]; }
+        return v;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
