@@ -92,8 +92,9 @@ static inline int64_t cp_border(convpool_border border, int64_t i, int64_t n) {
 
 /* The taps [begin, end) of `taps` at `origin + tap * dilation` that fall into [0, n). */
 static inline void cp_tap_range(int64_t origin, int64_t dilation, int64_t taps, int64_t n, int64_t *begin, int64_t *end) {
-    *begin = origin < 0 ? cp_ceil_div(-origin, dilation) : 0;
-    *end = origin < n ? CP_MIN(taps, (n - 1 - origin) / dilation + 1) : 0;
+    const int64_t missing = CP_MAX(0, -origin), room = n - origin;
+    *begin = dilation == 1 ? missing : cp_ceil_div(missing, dilation);
+    *end = room <= 0 ? 0 : CP_MIN(taps, dilation == 1 ? room : (room - 1) / dilation + 1);
     if (*begin > *end) *begin = *end;
 }
 

@@ -113,7 +113,7 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
         p->rows_a_task = d->oh;
         p->channels_a_task = 8;
     } else if (unit_row * (double)d->oh >= task_taps) {
-        p->rows_a_task = (int64_t)CP_MIN((double)d->oh, CP_MAX(1.0, task_taps / unit_row));
+        p->rows_a_task = cp_ceil_div(d->oh, cp_ceil_div(d->oh, (int64_t)CP_MIN((double)d->oh, CP_MAX(8.0, task_taps / unit_row))));
         p->channels_a_task = unit;
     } else {
         p->rows_a_task = d->oh;

@@ -26,9 +26,12 @@ static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) {
     return _mm256_andnot_si256(early, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)CP_MIN(end, 8)), lane));
 }
 static CP_INLINE v8 v8_load_masked(const float *p, v8_mask m) { return _mm256_maskload_ps(p, m); }
-static CP_INLINE v8 v8_even(v8 lo, v8 hi) {
-    const v8 mixed = _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 2, 0));
-    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), _MM_SHUFFLE(3, 1, 2, 0)));
+static CP_INLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) { return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(m)); }
+static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(2, 0, 2, 0)); }
+static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 3, 1)); }
+static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 2, 0)); }
+static CP_INLINE v8 v8_in_order(v8 picked) {
+    return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(picked), _MM_SHUFFLE(3, 1, 2, 0)));
 }
 static CP_INLINE v8 v8_add(v8 a, v8 b) { return _mm256_add_ps(a, b); }
 static CP_INLINE v8 v8_sub(v8 a, v8 b) { return _mm256_sub_ps(a, b); }

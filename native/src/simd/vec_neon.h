@@ -40,7 +40,17 @@ static CP_NOINLINE v8 v8_load_masked(const float *p, v8_mask m) {
     for (int64_t i = CP_MAX(m.begin, 0); i < CP_MIN(m.end, 8); i++) t[i] = p[i];
     return v8_load(t);
 }
-static CP_INLINE v8 v8_even(v8 lo, v8 hi) { return v8_of(vuzp1q_f32(lo.lo, lo.hi), vuzp2q_f32(hi.lo, hi.hi)); }
+static CP_NOINLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) {
+    float t[8], y[8];
+    v8_store(t, no);
+    v8_store(y, yes);
+    for (int64_t i = CP_MAX(m.begin, 0); i < CP_MIN(m.end, 8); i++) t[i] = y[i];
+    return v8_load(t);
+}
+static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { return v8_of(vuzp1q_f32(lo.lo, lo.hi), vuzp1q_f32(hi.lo, hi.hi)); }
+static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { return v8_of(vuzp2q_f32(lo.lo, lo.hi), vuzp2q_f32(hi.lo, hi.hi)); }
+static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { return v8_of(vuzp1q_f32(lo.lo, lo.hi), vuzp2q_f32(hi.lo, hi.hi)); }
+static CP_INLINE v8 v8_in_order(v8 picked) { return picked; }
 static CP_INLINE v8 v8_add(v8 a, v8 b) { return v8_of(vaddq_f32(a.lo, b.lo), vaddq_f32(a.hi, b.hi)); }
 static CP_INLINE v8 v8_sub(v8 a, v8 b) { return v8_of(vsubq_f32(a.lo, b.lo), vsubq_f32(a.hi, b.hi)); }
 static CP_INLINE v8 v8_mul(v8 a, v8 b) { return v8_of(vmulq_f32(a.lo, b.lo), vmulq_f32(a.hi, b.hi)); }

@@ -54,8 +54,14 @@ typedef struct v8_mask {
 } v8_mask;
 static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) { return (v8_mask){begin, end}; }
 static CP_INLINE v8 v8_load_masked(const float *p, v8_mask m) { CP_LANES(m.begin <= i && i < m.end ? p[i] : 0.0f); }
-/* Of lo = p[0..7] and hi = p[7..14]: p[0], p[2], .. p[14]. The loads overlap so that p[15] need not exist. */
-static CP_INLINE v8 v8_even(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i] : hi.f[2 * i - 7]); }
+static CP_INLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) { CP_LANES(m.begin <= i && i < m.end ? yes.f[i] : no.f[i]); }
+/* Every other element of lo = p[0..7], hi = p[8..15]: the even or the odd ones. Lanes come in an order of the instruction set's
+ * own, the same for all picks; v8_in_order restores it, once, after whatever was done lane by lane. */
+static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i] : hi.f[2 * i - 8]); }
+static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i + 1] : hi.f[2 * i - 7]); }
+/* The even ones of lo = p[0..7], hi = p[7..14]; p[15] need not exist. */
+static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i] : hi.f[2 * i - 7]); }
+static CP_INLINE v8 v8_in_order(v8 picked) { return picked; }
 static CP_INLINE v8 v8_add(v8 a, v8 b) { CP_LANES(a.f[i] + b.f[i]); }
 static CP_INLINE v8 v8_sub(v8 a, v8 b) { CP_LANES(a.f[i] - b.f[i]); }
 static CP_INLINE v8 v8_mul(v8 a, v8 b) { CP_LANES(a.f[i] * b.f[i]); }

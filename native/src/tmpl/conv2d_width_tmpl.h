@@ -10,7 +10,7 @@ enum { CONV2D_WIDTH_VECTORS = 4, CONV2D_WIDTH_ROWS = 4, CONV2D_WIDTH_KERNEL = 5 
 /* 8 floats, `step` apart. */
 static CP_INLINE v8 v8_load_step(const float *p, int64_t step) {
     if (step == 1) return v8_load(p);
-    if (step == 2) return v8_even(v8_load(p), v8_load(p + 7));
+    if (step == 2) return v8_in_order(v8_pick_even7(v8_load(p), v8_load(p + 7)));
     float t[8];
     for (int i = 0; i < 8; i++) t[i] = p[i * step];
     return v8_load(t);
@@ -186,7 +186,7 @@ static CP_INLINE void conv2d_depthwise_block(const conv2d_row *r, int64_t i, int
         CP_UNROLL
         for (int tx = 0; tx < kernel; tx++) {
             v8 v = edge ? v8_load_masked(row + tx, lo[tx]) : v8_load(row + tx);
-            if (step == 2) v = v8_even(v, edge ? v8_load_masked(row + tx + 7, hi[tx]) : v8_load(row + tx + 7));
+            if (step == 2) v = v8_pick_even7(v, edge ? v8_load_masked(row + tx + 7, hi[tx]) : v8_load(row + tx + 7));
             CP_UNROLL
             for (int k = 0; k < CONV2D_WIDTH_ROWS; k++) {
                 const int ty = line - k * step;
@@ -194,6 +194,8 @@ static CP_INLINE void conv2d_depthwise_block(const conv2d_row *r, int64_t i, int
             }
         }
     }
+    CP_UNROLL
+    for (int k = 0; k < CONV2D_WIDTH_ROWS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
 }
 
 /* The rows of one channel of a depthwise layer with a square kernel; at least 4. The last block in each direction overlaps the one

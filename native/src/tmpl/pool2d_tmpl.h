@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Pooling.
  *
- * Width:     1 row x 32 outputs of a plane, lanes along the width; strided loads de-interleave. Edges element by element.
+ * Blocks:    4 rows x 8 outputs of a plane, lanes along the width, for 2x2 and 3x3 windows: each input row is reduced once.
+ * Width:     1 row x 32 outputs of a plane, any other window; strided loads de-interleave. Edges element by element.
  * Channels:  1 output x 32 channels, lanes along the channels: every tap is a plain load.
  * Bound:     loads, one (stride 2: two) for each tap and vector; in the end the memory that src comes from. */
 
-enum { POOL2D_VECTORS = 4 };
+enum { POOL2D_VECTORS = 4, POOL2D_KERNEL = 3 };
 
 /* The four reductions; a window's row is reduced first, then the rows. */
 typedef enum pool2d_op { POOL2D_MAX, POOL2D_SUM, POOL2D_SUM_ABS, POOL2D_SUM_SQUARES } pool2d_op;
@@ -209,13 +210,118 @@ static CP_INLINE void pool2d_width_rows(const cp_pool2d_band *a, const pool2d_op
     }
 }
 
+/* Row reduction of 8 windows from column `row` on: `kernel` taps, `step` apart, in the order of v8_pick_even for step 2. With
+ * `edge`, columns outside [0, end) count as `fill`; `x` is the column of `row`. */
+static CP_INLINE v8 pool2d_block_row(const float *row, const v8_mask *lo, const v8_mask *hi, v8 fill, const int kernel,
+                                     const int step, const pool2d_op op, const bool edge) {
+    v8 acc = v8_zero();
+    CP_UNROLL
+    for (int tx = 0; tx < kernel; tx++) {
+        v8 x = edge ? v8_if_masked(lo[tx], v8_load_masked(row + tx, lo[tx]), fill) : v8_load(row + tx);
+        if (step == 2) {
+            const v8 far = edge ? v8_if_masked(hi[tx], v8_load_masked(row + tx + 7, hi[tx]), fill) : v8_load(row + tx + 7);
+            x = v8_pick_even7(x, far);
+        }
+        acc = tx == 0 && op == POOL2D_MAX ? x : pool2d_step(op, acc, x);
+    }
+    return acc;
+}
+
+/* 4 x 8 outputs of a plane from (i, j) on. Each row of the input is reduced once for all outputs that need it. */
+static CP_INLINE void pool2d_block(const cp_pool2d_band *a, const float *plane, int64_t i, int64_t j, v8 acc[POOL2D_VECTORS],
+                                   const int kernel, const int step, const pool2d_op op, const bool edge) {
+    const convpool_pool2d_desc *d = a->desc;
+    const int64_t x = j * step - d->pad_left, y = i * step - d->pad_top;
+    v8_mask lo[POOL2D_KERNEL], hi[POOL2D_KERNEL];
+    const v8 fill = pool2d_start(op);
+    CP_UNROLL
+    for (int tx = 0; edge && tx < kernel; tx++) {
+        lo[tx] = v8_range(-(x + tx), d->iw - (x + tx));
+        hi[tx] = v8_range(-(x + tx) - 7, d->iw - (x + tx) - 7);
+    }
+    CP_UNROLL
+    for (int k = 0; k < POOL2D_VECTORS; k++) acc[k] = fill;
+    CP_UNROLL
+    for (int line = 0; line < (POOL2D_VECTORS - 1) * step + kernel; line++) {
+        if (y + line < 0 || y + line >= d->ih) continue;
+        const v8 row = pool2d_block_row(plane + (y + line) * a->src_strides.row + x, lo, hi, fill, kernel, step, op, edge);
+        CP_UNROLL
+        for (int k = 0; k < POOL2D_VECTORS; k++) {
+            const int ty = line - k * step;
+            if (ty >= 0 && ty < kernel) acc[k] = op == POOL2D_MAX ? v8_max_first(acc[k], row) : v8_add(acc[k], row);
+        }
+    }
+    CP_UNROLL
+    for (int k = 0; k < POOL2D_VECTORS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
+}
+
+/* Divides the sums of a block; `inside` says that all its windows lie within the columns of the image. */
+static CP_INLINE void pool2d_block_average(const cp_pool2d_band *a, const pool2d_axis *rows, int64_t j, int64_t n, bool inside,
+                                           v8 acc[POOL2D_VECTORS]) {
+    const convpool_pool2d_desc *d = a->desc;
+    pool2d_axis columns[8] = {{.cells = d->kw}};
+    for (int64_t p = 0; !inside && p < n; p++) columns[p] = pool2d_columns(d, j + p);
+    for (int k = 0; k < POOL2D_VECTORS; k++) {
+        float divisor[8] = {0};
+        if (!inside) {
+            for (int64_t p = 0; p < n; p++) divisor[p] = pool2d_divisor(d, &rows[k], &columns[p]);
+        }
+        acc[k] = v8_div(acc[k], inside ? v8_set1(pool2d_divisor(d, &rows[k], &columns[0])) : v8_load(divisor));
+    }
+}
+
+/* Square windows with the same stride both ways; at least 4 rows. The last block in each direction overlaps the one before and
+ * computes the same again. */
+static CP_INLINE void pool2d_blocks(const cp_pool2d_band *a, const int kernel, const int step, const pool2d_op op) {
+    const convpool_pool2d_desc *d = a->desc;
+    const int64_t inside_begin = cp_ceil_div(d->pad_left, step), last = d->iw - kernel + d->pad_left;
+    const int64_t inside_end = last < 0 ? 0 : last / step + 1, n = CP_MIN(8, d->ow), rows_end = a->row + a->rows;
+    v8 acc[POOL2D_VECTORS];
+    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
+        const float *plane = (const float *)a->src + c * a->src_strides.channel;
+        float *dst_plane = (float *)a->dst + c * a->dst_strides.channel;
+        for (int64_t group = a->row; group < rows_end; group += POOL2D_VECTORS) {
+            const int64_t i = CP_MIN(group, rows_end - POOL2D_VECTORS);
+            pool2d_axis rows[POOL2D_VECTORS];
+            for (int k = 0; k < POOL2D_VECTORS; k++) rows[k] = pool2d_rows(d, i + k);
+            for (int64_t block = 0; block < d->ow; block += 8) {
+                const int64_t j = CP_MIN(block, d->ow - n);
+                const bool inside = j >= inside_begin && j + 8 <= inside_end;
+                if (inside) {
+                    pool2d_block(a, plane, i, j, acc, kernel, step, op, false);
+                } else {
+                    pool2d_block(a, plane, i, j, acc, kernel, step, op, true);
+                }
+                if (op == POOL2D_SUM) pool2d_block_average(a, rows, j, n, inside, acc);
+                float *dst = dst_plane + i * a->dst_strides.row + j;
+                for (int k = 0; k < POOL2D_VECTORS; k++, dst += a->dst_strides.row) {
+                    if (n == 8) {
+                        v8_store(dst, acc[k]);
+                    } else {
+                        v8_storen(dst, acc[k], n);
+                    }
+                }
+            }
+        }
+    }
+}
+
 static CP_INLINE void pool2d_width_op(const cp_pool2d_band *a, const pool2d_op op) {
-    if (a->desc->stride_w == 1) {
+    const convpool_pool2d_desc *d = a->desc;
+    const bool square = d->kh == d->kw && d->stride_h == d->stride_w && d->dilation_h == 1 && d->dilation_w == 1 &&
+                        a->rows >= POOL2D_VECTORS && (op == POOL2D_MAX || op == POOL2D_SUM);
+    if (square && d->kh == 2 && d->stride_w == 2) {
+        pool2d_blocks(a, 2, 2, op);
+    } else if (square && d->kh == 3 && d->stride_w == 2) {
+        pool2d_blocks(a, 3, 2, op);
+    } else if (square && d->kh == 3 && d->stride_w == 1) {
+        pool2d_blocks(a, 3, 1, op);
+    } else if (d->stride_w == 1) {
         pool2d_width_rows(a, op, 1);
-    } else if (a->desc->stride_w == 2) {
+    } else if (d->stride_w == 2) {
         pool2d_width_rows(a, op, 2);
     } else {
-        pool2d_width_rows(a, op, a->desc->stride_w);
+        pool2d_width_rows(a, op, d->stride_w);
     }
 }
 
