@@ -12,7 +12,8 @@ namespace ConvPool;
 /// less). Its innermost stride is 1; the others are honoured, so regions of interest and slices of channels need no copy; strides
 /// of dimensions of length 1 do not matter. An output must not overlap an input, nor itself through a stride that is zero or too
 /// small. A batch of 0 is legal and does nothing. After an exception or a cancellation during a run its output is undefined, the
-/// layer stays usable.
+/// layer stays usable. A plan is built for each size of image, by <see cref="Prepare"/> or by the first run on it; what the backend
+/// does not have shows then, as <see cref="NotSupportedException"/>. The last few plans are kept.
 /// </remarks>
 public abstract class Layer : IDisposable
 {
@@ -150,6 +151,10 @@ public abstract class Layer : IDisposable
     /// <summary>A 2-D image in, a 2-D image out.</summary>
     private protected unsafe float[,] RunImage(float[,] image)
     {
+        if (image.Length == 0)
+        {
+            throw new ArgumentException($"image has no element: {image.GetLength(0)}x{image.GetLength(1)}.", nameof(image));
+        }
         TensorShape shape = new(1, 1, image.GetLength(0), image.GetLength(1));
         TensorShape expected = GetOutputShape(shape);
         var result = new float[expected.Height, expected.Width];

@@ -5,6 +5,10 @@ using ConvPool.Native;
 namespace ConvPool;
 
 /// <summary>What the pooling layers have in common: windows over each channel on its own.</summary>
+/// <remarks>
+/// A tensor in <see cref="TensorLayout.Nchw8c"/> does not tell how many channels of its last block are spare: they are pooled like
+/// the others, and indices within the tensor count them. Plain spans come with a shape, which tells.
+/// </remarks>
 public abstract class Pooling : Layer
 {
     private const int ByteInput = 1;

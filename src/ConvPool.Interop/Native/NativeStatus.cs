@@ -15,7 +15,10 @@ internal static unsafe class NativeStatus
 
     public static Exception ToException(convpool_status status)
     {
-        string message = $"{Marshal.PtrToStringUTF8((nint)NativeMethods.convpool_status_string(status))} ({status}).";
+        string? sentence = NativeBackend.IsPresent
+            ? Marshal.PtrToStringUTF8((nint)NativeMethods.convpool_status_string(status))
+            : "the call was refused";
+        string message = $"{sentence} ({status}).";
         return status switch
         {
             convpool_status.CONVPOOL_STATUS_UNSUPPORTED_ISA => new PlatformNotSupportedException(message),

@@ -77,6 +77,7 @@ public class MisuseTests
         Assert.Throws<ArgumentNullException>("kernel", () => Conv2D.Apply(new float[1, 1], null!));
         Assert.Throws<ArgumentNullException>("image", () => MaxPool2D.Apply(null!, 2));
         Assert.Throws<ArgumentNullException>("image", () => AvgPool2D.Apply(null!, 2));
+        Assert.Throws<ArgumentException>("image", () => MaxPool2D.Apply(new float[0, 3], 2));
     }
 
     [Fact]
@@ -284,6 +285,31 @@ public class MisuseTests
         Assert.Throws<ArgumentOutOfRangeException>("p", () => new LpPool2D(2, p: 3));
         Assert.Throws<ArgumentOutOfRangeException>("p", () => new LpPool2D(2, p: 0));
         Assert.Throws<ArgumentNullException>("options", () => new LpPool2D(null!));
+    }
+
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public void What_a_backend_does_not_have_shows_when_a_plan_is_built(Backend backend)
+    {
+        using Conv2D layer = new(Samples.Convolution(backend) with { Algorithm = Algorithm.PoolWidth }, Samples.Weights());
+        Assert.Throws<NotSupportedException>(() => layer.Prepare(9, 11));
+        Assert.Throws<NotSupportedException>(() => layer.Run(new float[30], new(1, 5, 2, 3), new float[48]));
+    }
+
+    [Fact]
+    public void An_instruction_set_of_another_machine_is_refused()
+    {
+        foreach (InstructionSet set in Enum.GetValues<InstructionSet>().Except(ConvPoolRuntime.AvailableInstructionSets))
+        {
+            if (set != InstructionSet.Best)
+            {
+                Assert.ThrowsAny<NotSupportedException>(() =>
+                {
+                    using MaxPool2D layer = new(new PoolOptions { Kernel = 2, InstructionSet = set });
+                    layer.Prepare(new(1, 1, 4, 4));
+                });
+            }
+        }
     }
 
     [Fact]
