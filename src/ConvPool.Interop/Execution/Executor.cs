@@ -23,7 +23,7 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
     private const long Closed = 1L << 31;
     private const long Inside = Closed - 1;
 
-    /// <summary>A worker less than this is not worth waking: it takes about as long to wake.</summary>
+    /// <summary>Work below this is not worth another worker: to wake one takes about as long.</summary>
     private const double MinimumNanosecondsPerWorker = 20_000;
 
     /// <summary>
