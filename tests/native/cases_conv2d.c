@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+#include "cases.h"
+#include "oracle.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------------------------------------- making */
+
+static void set_channels(conv2d_case *c, int64_t in, int64_t out, int64_t groups) {
+    c->in_channels = in * groups;
+    c->out_channels = out * groups;
+    c->groups = groups;
+}
+
+/* Draws one number a statement, here and below: C does not say in which order arguments are evaluated. */
+static void draw_channels(rng *r, conv2d_case *c, int64_t most_in, int64_t most_out, int64_t groups) {
+    const int64_t in = rng_range(r, 1, most_in), out = rng_range(r, 1, most_out);
+    set_channels(c, in, out, groups);
+}
+
+static void draw_size(rng *r, conv2d_case *c, int64_t most_h, int64_t most_w, int64_t most_kernel) {
+    c->ih = rng_range(r, 1, most_h);
+    c->iw = rng_range(r, 1, most_w);
+    c->kh = rng_range(r, 1, most_kernel);
+    c->kw = rng_range(r, 1, most_kernel);
+}
+
+static void random_shape(rng *r, conv2d_case *c) {
+    switch (rng_range(r, 0, 7)) {
+    case 0: /* few of everything */
+        draw_channels(r, c, 20, 20, 1);
+        draw_size(r, c, 14, 14, 5);
+        break;
+    case 1: /* deep */
+        draw_channels(r, c, 300, 80, 1);
+        draw_size(r, c, 6, 6, 3);
+        break;
+    case 2: /* wide */
+        draw_channels(r, c, 4, 8, 1);
+        draw_size(r, c, 6, 200, 7);
+        break;
+    case 3: /* depthwise */
+        c->groups = rng_range(r, 1, 40);
+        set_channels(c, 1, PICK(r, 1, 1, 1, 2, 3), c->groups);
+        draw_size(r, c, 24, 24, 5);
+        break;
+    case 4: /* grouped */
+        draw_channels(r, c, 12, 20, rng_range(r, 2, 6));
+        draw_size(r, c, 8, 8, 3);
+        break;
+    case 5: /* pointwise */
+        draw_channels(r, c, 100, 60, 1);
+        draw_size(r, c, 12, 12, 1);
+        break;
+    case 6: /* one line */
+        draw_channels(r, c, 12, 12, 1);
+        draw_size(r, c, 1, 100, 11);
+        c->kh = 1;
+        break;
+    default: /* large kernels */
+        draw_channels(r, c, 3, 9, 1);
+        draw_size(r, c, 16, 16, 13);
+        break;
+    }
+}
+
+/* 1..33 of each of four dimensions that vectors run along, in each layout. */
+static void tail_shape(rng *r, conv2d_case *c, uint64_t number) {
+    const int64_t tail = 1 + (int64_t)(number % 33);
+    const int64_t kernel = PICK(r, 1, 3, 3, 5);
+    c->kh = c->kw = kernel;
+    c->ih = rng_range(r, 1, 6);
+    c->iw = rng_range(r, 1, 12);
+    c->src_layout = c->dst_layout = (int64_t)(number / 33 % 3);
+    switch (number / 99) {
+    case 0:
+        set_channels(c, rng_range(r, 1, 9), tail, 1);
+        break;
+    case 1:
+        set_channels(c, tail, rng_range(r, 1, 17), 1);
+        break;
+    case 2:
+        set_channels(c, 1, 1, tail);
+        break;
+    default:
+        draw_channels(r, c, 5, 9, 1);
+        c->iw = tail;
+        break;
+    }
+}
+
+static int64_t dilated(int64_t kernel, int64_t dilation) { return (kernel - 1) * dilation + 1; }
+
+static void random_pads(rng *r, conv2d_case *c) {
+    const int64_t dh = dilated(c->kh, c->dilation_h), dw = dilated(c->kw, c->dilation_w);
+    const int64_t way = rng_range(r, 0, 9);
+    if (way < 4) {
+        c->pad_top = dh / 2, c->pad_bottom = (dh - 1) / 2;
+        c->pad_left = dw / 2, c->pad_right = (dw - 1) / 2;
+    } else if (way < 7) {
+        c->pad_top = rng_range(r, 0, dh + 1), c->pad_bottom = rng_range(r, 0, dh + 1);
+        c->pad_left = rng_range(r, 0, dw + 1), c->pad_right = rng_range(r, 0, dw + 1);
+    }
+    if (dh > c->ih + c->pad_top + c->pad_bottom) c->ih = dh - c->pad_top - c->pad_bottom;
+    if (dw > c->iw + c->pad_left + c->pad_right) c->iw = dw - c->pad_left - c->pad_right;
+
+    c->border = rng_chance(r, 60) ? CONVPOOL_BORDER_ZERO : rng_range(r, 1, 3);
+    const int64_t slack = c->border == CONVPOOL_BORDER_REFLECT ? 1 : 0;
+    const int64_t most_h = c->pad_top > c->pad_bottom ? c->pad_top : c->pad_bottom;
+    const int64_t most_w = c->pad_left > c->pad_right ? c->pad_left : c->pad_right;
+    if (c->border == CONVPOOL_BORDER_REFLECT || c->border == CONVPOOL_BORDER_CIRCULAR) {
+        if (c->ih < most_h + slack) c->ih = most_h + slack;
+        if (c->iw < most_w + slack) c->iw = most_w + slack;
+    }
+}
+
+static void random_activation(rng *r, conv2d_case *c) {
+    c->activation = rng_chance(r, 30) ? CONVPOOL_ACTIVATION_NONE : rng_range(r, 1, 8);
+    if (c->activation == CONVPOOL_ACTIVATION_LEAKY_RELU) c->alpha = rng_range(r, -32, 32);
+    if (c->activation != CONVPOOL_ACTIVATION_CLIP) return;
+    const int64_t low = rng_range(r, -64, 0), high = rng_range(r, 1, 64);
+    c->alpha = PICK(r, -BOUND_INFINITY, 0, BOUND_MINUS_ZERO, -16, low, low);
+    c->beta = PICK(r, BOUND_INFINITY, 96, BOUND_MINUS_ZERO, 0, high, high);
+}
+
+static void random_rest(rng *r, conv2d_case *c) {
+    c->stride_h = PICK(r, 1, 1, 1, 2, 2, 3, 5);
+    c->stride_w = PICK(r, 1, 1, 1, 2, 2, 3, 5);
+    c->dilation_h = PICK(r, 1, 1, 1, 2, 3);
+    c->dilation_w = PICK(r, 1, 1, 1, 2, 3);
+    random_pads(r, c);
+    random_activation(r, c);
+    c->batch = PICK(r, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 0);
+    c->bias = rng_range(r, 0, 1);
+    c->residual = rng_chance(r, 30);
+    c->values = rng_values(r);
+    const bool skips = c->border == CONVPOOL_BORDER_ZERO && c->pad_top + c->pad_bottom + c->pad_left + c->pad_right > 0;
+    c->weight_values = skips && rng_chance(r, 25) ? VALUES_SPRINKLED : rng_values(r);
+    c->src_gaps = rng_gaps(r, GAP_COUNT - 1);
+    c->dst_gaps = rng_gaps(r, GAP_BROADCAST - 1);
+    c->residual_gaps = c->residual ? rng_gaps(r, GAP_COUNT - 1) : 0;
+    c->algorithm = rng_chance(r, 80) ? CONVPOOL_ALGORITHM_AUTO : rng_range(r, 1, 2);
+    c->numerics = c->algorithm != CONVPOOL_ALGORITHM_AUTO && rng_chance(r, 50) ? CONVPOOL_NUMERICS_FAST : CONVPOOL_NUMERICS_STRICT;
+    c->shift = rng_range(r, 0, 7);
+    c->side = rng_range(r, 0, 1);
+    c->split = rng_chance(r, 30) ? 0 : rng_range(r, 1, 1000000);
+    c->data = rng_range(r, 0, 1000000);
+}
+
+static void describe(const conv2d_case *c, convpool_conv2d_desc *d);
+
+/* Multiply-adds. */
+static int64_t cost(const conv2d_case *c) {
+    convpool_conv2d_desc desc;
+    int64_t oh, ow;
+    describe(c, &desc);
+    oracle_conv2d_output_size(&desc, &oh, &ow);
+    return c->batch * c->out_channels * oh * ow * (c->in_channels / c->groups) * c->kh * c->kw;
+}
+
+conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
+    rng r = rng_make(seed, number);
+    const int64_t most = rng_chance(&r, 5) ? 2000000 : 150000;
+    conv2d_case c;
+    do {
+        memset(&c, 0, sizeof c);
+        if (number < TAIL_CASES) {
+            tail_shape(&r, &c, number);
+        } else {
+            random_shape(&r, &c);
+            c.src_layout = rng_chance(&r, 50) ? CONVPOOL_LAYOUT_NCHW : rng_range(&r, 0, 2);
+            c.dst_layout = rng_chance(&r, 70) ? c.src_layout : rng_range(&r, 0, 2);
+        }
+        random_rest(&r, &c);
+    } while (cost(&c) > most);
+    return c;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ problem */
+
+static float bound(int64_t sixteenths) {
+    if (sixteenths == BOUND_MINUS_ZERO) return -0.0f;
+    if (sixteenths == BOUND_INFINITY) return INFINITY;
+    if (sixteenths == -BOUND_INFINITY) return -INFINITY;
+    return (float)sixteenths / 16.0f;
+}
+
+static void describe(const conv2d_case *c, convpool_conv2d_desc *d) {
+    *d = (convpool_conv2d_desc){
+        .struct_size = sizeof *d,
+        .isa = (convpool_isa)c->isa,
+        .algorithm = (convpool_algorithm)c->algorithm,
+        .numerics = (convpool_numerics)c->numerics,
+        .src_layout = (convpool_layout)c->src_layout,
+        .dst_layout = (convpool_layout)c->dst_layout,
+        .border = (convpool_border)c->border,
+        .activation = (convpool_activation)c->activation,
+        .in_channels = c->in_channels,
+        .out_channels = c->out_channels,
+        .groups = c->groups,
+        .ih = c->ih,
+        .iw = c->iw,
+        .kh = c->kh,
+        .kw = c->kw,
+        .stride_h = c->stride_h,
+        .stride_w = c->stride_w,
+        .dilation_h = c->dilation_h,
+        .dilation_w = c->dilation_w,
+        .pad_top = c->pad_top,
+        .pad_bottom = c->pad_bottom,
+        .pad_left = c->pad_left,
+        .pad_right = c->pad_right,
+        .activation_alpha = bound(c->alpha),
+        .activation_beta = bound(c->beta),
+    };
+}
+
+static float *fill(guarded *g, const conv2d_case *c, rng *r, values kind, int64_t count) {
+    float *data =
+        guarded_place(g, (size_t)count * sizeof(float), sizeof(float), (size_t)c->shift * sizeof(float), (guard_side)c->side);
+    for (int64_t i = 0; i < count; i++) data[i] = rng_f32(r, kind, 8 + count / 3);
+    return data;
+}
+
+void conv2d_problem_make(conv2d_problem *p, const conv2d_case *c) {
+    rng r = rng_make((uint64_t)c->data, 0);
+    p->options = *c;
+    describe(c, &p->desc);
+    int64_t oh, ow;
+    oracle_conv2d_output_size(&p->desc, &oh, &ow);
+    const int64_t src_dims[4] = {c->batch, c->in_channels, c->ih, c->iw};
+    const int64_t dst_dims[4] = {c->batch, c->out_channels, oh, ow};
+    const size_t shift = (size_t)c->shift;
+    const guard_side side = (guard_side)c->side;
+    const values kind = (values)c->values;
+
+    tensor_place(&p->src, p->desc.src_layout, src_dims, sizeof(float), c->src_gaps, shift, side);
+    tensor_fill_f32(&p->src, &r, kind, 8 + c->batch * c->in_channels * c->ih * c->iw / 3);
+    tensor_place(&p->dst, p->desc.dst_layout, dst_dims, sizeof(float), c->dst_gaps, shift, side);
+    if (c->residual) {
+        tensor_place(&p->residual, p->desc.dst_layout, dst_dims, sizeof(float), c->residual_gaps, shift, side);
+        tensor_fill_f32(&p->residual, &r, kind, 30);
+    }
+    const float *weights =
+        fill(&p->weights, c, &r, (values)c->weight_values, c->out_channels * (c->in_channels / c->groups) * c->kh * c->kw);
+    const float *bias = c->bias ? fill(&p->bias, c, &r, kind, c->out_channels) : NULL;
+
+    p->args = (convpool_conv2d_args){
+        .struct_size = sizeof p->args,
+        .batch = c->batch,
+        .src = p->src.memory.data,
+        .residual = c->residual ? p->residual.memory.data : NULL,
+        .src_strides = p->src.given,
+        .dst_strides = p->dst.given,
+        .residual_strides = c->residual ? p->residual.given : NULL,
+    };
+    p->ignore_sign_of_zero = p->desc.border == CONVPOOL_BORDER_ZERO && c->pad_top + c->pad_bottom + c->pad_left + c->pad_right > 0;
+    free(p->expected);
+    p->expected = tensor_twin(&p->dst);
+    p->args.dst = p->expected;
+    oracle_conv2d(&p->desc, weights, bias, &p->args);
+    p->args.dst = p->dst.memory.data;
+    guarded_access(&p->src.memory, GUARD_READ);
+    if (c->residual) guarded_access(&p->residual.memory, GUARD_READ);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ running */
+
+static convpool_status init(void *problem, const void *desc, void *memory, int64_t memory_bytes, void **plan) {
+    conv2d_problem *p = problem;
+    convpool_conv2d *built = NULL;
+    const bool bias = p->options.bias != 0;
+    guarded_access(&p->weights, GUARD_READ);
+    if (bias) guarded_access(&p->bias, GUARD_READ);
+    const convpool_status status =
+        convpool_conv2d_init(desc, p->weights.data, bias ? p->bias.data : NULL, memory, memory_bytes, &built);
+    guarded_access(&p->weights, GUARD_NONE);
+    if (bias) guarded_access(&p->bias, GUARD_NONE);
+    *plan = built;
+    return status;
+}
+
+#define OPERATION conv2d
+#define CASE_FIELDS CONV2D_CASE_FIELDS
+#include "cases_tmpl.h"
+
+static void check_info(const conv2d_problem *p, const convpool_plan_info *info, char *text, size_t text_size) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const int64_t taps = d->in_channels / d->groups * d->kh * d->kw;
+    const int64_t flops = 2 * taps * d->out_channels * p->dst.h * p->dst.w;
+    const double ku = ((double)taps + 1.0) * 0x1p-24;
+    const double error_bound = ku / (1.0 - ku);
+    const bool direct = info->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS || info->algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH;
+    const bool as_forced = d->algorithm == CONVPOOL_ALGORITHM_AUTO || d->algorithm == info->algorithm;
+    if (info->isa != d->isa || !direct || !as_forced || info->oh != p->dst.h || info->ow != p->dst.w || info->flops != flops ||
+        fabs(info->error_bound - error_bound) > 1e-6 * error_bound)
+        snprintf(text, text_size,
+                 "query: isa %d, algorithm %d, %lld x %lld (not %lld x %lld), flops %lld (not %lld), bound %g (not %g)",
+                 (int)info->isa, (int)info->algorithm, (long long)info->oh, (long long)info->ow, (long long)p->dst.h,
+                 (long long)p->dst.w, (long long)info->flops, (long long)flops, info->error_bound, error_bound);
+}
+
+convpool_status conv2d_problem_run(conv2d_problem *p, convpool_isa isa, char *text, size_t text_size) {
+    p->desc.isa = isa;
+    tensor_poison(&p->dst);
+    convpool_plan_info info;
+    const convpool_status status = engine_run(&p->engine, &conv2d_operation, p, &p->desc, &p->args, p->options.batch,
+                                              p->options.split, &info, text, text_size);
+    if (status != CONVPOOL_STATUS_OK || *text) return status;
+    check_info(p, &info, text, text_size);
+    if (*text || !tensor_equals(&p->dst, p->expected, p->ignore_sign_of_zero, text, text_size)) return status;
+    if (!guarded_intact(&p->dst.memory)) snprintf(text, text_size, "run: wrote outside dst");
+    return status;
+}
+
+uint64_t conv2d_problem_hash(const conv2d_problem *p, bool of_oracle) {
+    return tensor_hash(&p->dst, of_oracle ? p->expected : p->dst.memory.data, p->ignore_sign_of_zero, TENSOR_HASH_SEED);
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "oracle.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+/* Hardware, or a libm that is known to be right: CMakeLists.txt sees to it. */
+float oracle_fma(float a, float b, float c) { return fmaf(a, b, c); }
+
+convpool_strides oracle_dense_strides(convpool_layout layout, int64_t channels, int64_t height, int64_t width) {
+    switch (layout) {
+    case CONVPOOL_LAYOUT_NHWC:
+        return (convpool_strides){.batch = height * width * channels, .channel = 1, .row = width * channels, .column = channels};
+    case CONVPOOL_LAYOUT_NCHW8C:
+        return (convpool_strides){
+            .batch = (channels + 7) / 8 * height * width * 8, .channel = height * width * 8, .row = width * 8, .column = 8};
+    default:
+        return (convpool_strides){.batch = channels * height * width, .channel = height * width, .row = width, .column = 1};
+    }
+}
+
+int64_t oracle_offset(convpool_layout layout, const convpool_strides *strides, int64_t n, int64_t c, int64_t y, int64_t x) {
+    const int64_t block = layout == CONVPOOL_LAYOUT_NCHW8C ? 8 : 1;
+    return n * strides->batch + c / block * strides->channel + y * strides->row + x * strides->column + c % block;
+}
+
+static convpool_strides strides_or_dense(const convpool_strides *strides, convpool_layout layout, int64_t channels, int64_t height,
+                                         int64_t width) {
+    return strides ? *strides : oracle_dense_strides(layout, channels, height, width);
+}
+
+/* Channels that exist in memory: the spare ones of a last block included. */
+static int64_t stored_channels(convpool_layout layout, int64_t channels) {
+    return layout == CONVPOOL_LAYOUT_NCHW8C ? (channels + 7) / 8 * 8 : channels;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- convolution */
+
+void oracle_conv2d_output_size(const convpool_conv2d_desc *desc, int64_t *oh, int64_t *ow) {
+    *oh = (desc->ih + desc->pad_top + desc->pad_bottom - ((desc->kh - 1) * desc->dilation_h + 1)) / desc->stride_h + 1;
+    *ow = (desc->iw + desc->pad_left + desc->pad_right - ((desc->kw - 1) * desc->dilation_w + 1)) / desc->stride_w + 1;
+}
+
+/* The cell that position i of a line of n cells reads; -1 for none. */
+static int64_t border_index(convpool_border border, int64_t i, int64_t n) {
+    if (i >= 0 && i < n) return i;
+    switch (border) {
+    case CONVPOOL_BORDER_REFLECT:
+        return i < 0 ? -i : 2 * (n - 1) - i;
+    case CONVPOOL_BORDER_REPLICATE:
+        return i < 0 ? 0 : n - 1;
+    case CONVPOOL_BORDER_CIRCULAR:
+        return i < 0 ? i + n : i - n;
+    default:
+        return -1;
+    }
+}
+
+static float clip(float x, float lo, float hi) {
+    const float t = x < lo ? lo : x;
+    return t > hi ? hi : t;
+}
+
+static float exponential(float x) {
+    x = clip(x, -87.33654f, 88.37626f);
+    const float t = fmaf(x, 1.44269504f, 12582912.0f);
+    const float n = t - 12582912.0f;
+    float r = fmaf(n, -0.693359375f, x);
+    r = fmaf(n, 2.12194440E-4f, r);
+    float p = 1.9875691500E-4f;
+    p = fmaf(p, r, 1.3981999507E-3f);
+    p = fmaf(p, r, 8.3334519073E-3f);
+    p = fmaf(p, r, 4.1665795894E-2f);
+    p = fmaf(p, r, 1.6666665459E-1f);
+    p = fmaf(p, r, 5.0000001201E-1f);
+    const float e = fmaf(p, r * r, r) + 1.0f;
+    uint32_t bits;
+    memcpy(&bits, &t, sizeof bits);
+    bits = (bits << 23) + 0x3F800000u;
+    float scale;
+    memcpy(&scale, &bits, sizeof scale);
+    return e * scale;
+}
+
+static float hyperbolic_tangent(float x) {
+    if (fabsf(x) < 0.625f) {
+        const float z = x * x;
+        float q = -5.70498872745E-3f;
+        q = fmaf(q, z, 2.06390887954E-2f);
+        q = fmaf(q, z, -5.37397155531E-2f);
+        q = fmaf(q, z, 1.33314422036E-1f);
+        q = fmaf(q, z, -3.33332819422E-1f);
+        return fmaf(q * z, x, x);
+    }
+    const float t = exponential(-2.0f * fabsf(x));
+    return copysignf((1.0f - t) / (1.0f + t), x);
+}
+
+float oracle_activation(const convpool_conv2d_desc *desc, float x) {
+    switch (desc->activation) {
+    case CONVPOOL_ACTIVATION_RELU:
+        return x < 0.0f ? 0.0f : x;
+    case CONVPOOL_ACTIVATION_CLIP:
+        return clip(x, desc->activation_alpha, desc->activation_beta);
+    case CONVPOOL_ACTIVATION_LEAKY_RELU:
+        return x < 0.0f ? desc->activation_alpha * x : x;
+    case CONVPOOL_ACTIVATION_SIGMOID:
+        return 1.0f / (1.0f + exponential(-x));
+    case CONVPOOL_ACTIVATION_TANH:
+        return hyperbolic_tangent(x);
+    case CONVPOOL_ACTIVATION_SILU:
+        return x / (1.0f + exponential(-x));
+    case CONVPOOL_ACTIVATION_HARD_SWISH:
+        return x * clip(x + 3.0f, 0.0f, 6.0f) / 6.0f;
+    case CONVPOOL_ACTIVATION_GELU_TANH: {
+        const float u = 0.7978845608f * fmaf(0.044715f * x, x * x, x);
+        return (0.5f * x) * (1.0f + hyperbolic_tangent(u));
+    }
+    default:
+        return x;
+    }
+}
+
+void oracle_conv2d(const convpool_conv2d_desc *desc, const float *weights, const float *bias, const convpool_conv2d_args *args) {
+    int64_t oh, ow;
+    oracle_conv2d_output_size(desc, &oh, &ow);
+    const convpool_strides ss = strides_or_dense(args->src_strides, desc->src_layout, desc->in_channels, desc->ih, desc->iw);
+    const convpool_strides ds = strides_or_dense(args->dst_strides, desc->dst_layout, desc->out_channels, oh, ow);
+    const convpool_strides rs = strides_or_dense(args->residual_strides, desc->dst_layout, desc->out_channels, oh, ow);
+    const int64_t channels = desc->in_channels / desc->groups;
+    const int64_t outputs = desc->out_channels / desc->groups;
+    const float *src = args->src;
+    const float *residual = args->residual;
+    float *dst = args->dst;
+
+    for (int64_t n = 0; n < args->batch; n++)
+        for (int64_t o = 0; o < stored_channels(desc->dst_layout, desc->out_channels); o++)
+            for (int64_t i = 0; i < oh; i++)
+                for (int64_t j = 0; j < ow; j++) {
+                    const int64_t at = oracle_offset(desc->dst_layout, &ds, n, o, i, j);
+                    if (o >= desc->out_channels) {
+                        dst[at] = 0.0f;
+                        continue;
+                    }
+                    float acc = bias ? bias[o] : 0.0f;
+                    for (int64_t cb = 0; cb < channels; cb += 8)
+                        for (int64_t y = 0; y < desc->kh; y++)
+                            for (int64_t x = 0; x < desc->kw; x++) {
+                                const int64_t sy =
+                                    border_index(desc->border, i * desc->stride_h + y * desc->dilation_h - desc->pad_top, desc->ih);
+                                const int64_t sx = border_index(
+                                    desc->border, j * desc->stride_w + x * desc->dilation_w - desc->pad_left, desc->iw);
+                                if (sy < 0 || sx < 0) continue;
+                                for (int64_t c = cb; c < cb + 8 && c < channels; c++) {
+                                    const int64_t sc = o / outputs * channels + c;
+                                    acc = fmaf(src[oracle_offset(desc->src_layout, &ss, n, sc, sy, sx)],
+                                               weights[((o * channels + c) * desc->kh + y) * desc->kw + x], acc);
+                                }
+                            }
+                    if (residual) acc += residual[oracle_offset(desc->dst_layout, &rs, n, o, i, j)];
+                    dst[at] = oracle_activation(desc, acc);
+                }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ pooling */
+
+/* Taps of a window along one axis: first, first + step, .. */
+typedef struct line {
+    int64_t first, step, count;
+} line;
+
+static int64_t sliding_size(int64_t in, int64_t before, int64_t after, int64_t kernel, int64_t stride, int64_t dilation,
+                            bool ceil_mode) {
+    const int64_t room = in + before + after - ((kernel - 1) * dilation + 1);
+    int64_t size = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
+    if (ceil_mode && (size - 1) * stride >= in + before) size--;
+    return size;
+}
+
+void oracle_pool2d_output_size(const convpool_pool2d_desc *d, int64_t *oh, int64_t *ow) {
+    switch (d->window) {
+    case CONVPOOL_POOL_WINDOW_GLOBAL:
+        *oh = *ow = 1;
+        break;
+    case CONVPOOL_POOL_WINDOW_ADAPTIVE:
+        *oh = d->oh;
+        *ow = d->ow;
+        break;
+    default:
+        *oh = sliding_size(d->ih, d->pad_top, d->pad_bottom, d->kh, d->stride_h, d->dilation_h, d->ceil_mode != 0);
+        *ow = sliding_size(d->iw, d->pad_left, d->pad_right, d->kw, d->stride_w, d->dilation_w, d->ceil_mode != 0);
+        break;
+    }
+}
+
+static line adaptive_line(int64_t i, int64_t in, int64_t out) {
+    const int64_t first = i * in / out;
+    return (line){first, 1, ((i + 1) * in + out - 1) / out - first};
+}
+
+/* Taps that lie in [lo, hi). */
+static int64_t taps_within(line l, int64_t lo, int64_t hi) {
+    int64_t taps = 0;
+    for (int64_t k = 0; k < l.count; k++) taps += l.first + k * l.step >= lo && l.first + k * l.step < hi;
+    return taps;
+}
+
+typedef struct plane {
+    const convpool_pool2d_desc *desc;
+    const void *src;
+    convpool_strides strides;
+    int64_t n, c;
+} plane;
+
+static float plane_at(const plane *p, int64_t y, int64_t x) {
+    const int64_t at = oracle_offset(p->desc->src_layout, &p->strides, p->n, p->c, y, x);
+    return p->desc->src_type == CONVPOOL_DATA_TYPE_U8 ? (float)((const uint8_t *)p->src)[at] : ((const float *)p->src)[at];
+}
+
+static bool plane_has(const plane *p, int64_t y, int64_t x) { return y >= 0 && y < p->desc->ih && x >= 0 && x < p->desc->iw; }
+
+static float window_max(const plane *p, line rows, line columns, int64_t *index) {
+    float max = -INFINITY;
+    *index = -1;
+    for (int64_t a = 0; a < rows.count; a++)
+        for (int64_t b = 0; b < columns.count; b++) {
+            const int64_t y = rows.first + a * rows.step, x = columns.first + b * columns.step;
+            if (!plane_has(p, y, x)) continue;
+            const float value = plane_at(p, y, x);
+            if (*index < 0 || value > max || (isnan(value) && !isnan(max))) {
+                max = value;
+                *index = y * p->desc->iw + x;
+            }
+        }
+    return max;
+}
+
+static float accumulate(const convpool_pool2d_desc *desc, float sum, float x) {
+    if (desc->kind == CONVPOOL_POOL_KIND_AVERAGE) return sum + x;
+    return desc->p == 1 ? sum + fabsf(x) : fmaf(x, x, sum);
+}
+
+static float window_sum(const plane *p, line rows, line columns) {
+    float sum = 0.0f;
+    for (int64_t a = 0; a < rows.count; a++) {
+        float row = 0.0f;
+        for (int64_t b = 0; b < columns.count; b++) {
+            const int64_t y = rows.first + a * rows.step, x = columns.first + b * columns.step;
+            if (plane_has(p, y, x)) row = accumulate(p->desc, row, plane_at(p, y, x));
+        }
+        sum += row;
+    }
+    return sum;
+}
+
+static float global_sum(const plane *p) {
+    float part[8] = {0};
+    for (int64_t k = 0; k < p->desc->ih * p->desc->iw; k++)
+        part[k % 8] = accumulate(p->desc, part[k % 8], plane_at(p, k / p->desc->iw, k % p->desc->iw));
+    float q[4];
+    for (int i = 0; i < 4; i++) q[i] = part[i] + part[i + 4];
+    return (q[0] + q[2]) + (q[1] + q[3]);
+}
+
+static int64_t divisor(const convpool_pool2d_desc *d, line rows, line columns) {
+    if (d->window != CONVPOOL_POOL_WINDOW_SLIDING) return rows.count * columns.count;
+    if (d->divisor_override) return d->divisor_override;
+    if (d->count_include_pad)
+        return taps_within(rows, -d->pad_top, d->ih + d->pad_bottom) * taps_within(columns, -d->pad_left, d->iw + d->pad_right);
+    return taps_within(rows, 0, d->ih) * taps_within(columns, 0, d->iw);
+}
+
+static float pooled(const plane *p, line rows, line columns, int64_t *index) {
+    const convpool_pool2d_desc *d = p->desc;
+    *index = -1;
+    if (d->kind == CONVPOOL_POOL_KIND_MAX) return window_max(p, rows, columns, index);
+    const float sum = d->window == CONVPOOL_POOL_WINDOW_GLOBAL ? global_sum(p) : window_sum(p, rows, columns);
+    if (d->kind == CONVPOOL_POOL_KIND_LP) return d->p == 1 ? sum : sqrtf(sum);
+    if (taps_within(rows, 0, d->ih) * taps_within(columns, 0, d->iw) == 0) return 0.0f;
+    return sum / (float)divisor(d, rows, columns);
+}
+
+static void store(const convpool_pool2d_desc *desc, void *dst, int64_t at, float value) {
+    if (desc->dst_type == CONVPOOL_DATA_TYPE_U8)
+        ((uint8_t *)dst)[at] = (uint8_t)nearbyintf(clip(value, 0.0f, 255.0f));
+    else
+        ((float *)dst)[at] = value;
+}
+
+static void pool_forward(const convpool_pool2d_desc *d, const convpool_pool2d_args *args) {
+    int64_t oh, ow;
+    oracle_pool2d_output_size(d, &oh, &ow);
+    const convpool_strides ss = strides_or_dense(args->src_strides, d->src_layout, d->channels, d->ih, d->iw);
+    const convpool_strides ds = strides_or_dense(args->dst_strides, d->dst_layout, d->channels, oh, ow);
+    const convpool_strides is = strides_or_dense(args->indices_strides, d->dst_layout, d->channels, oh, ow);
+
+    for (int64_t n = 0; n < args->batch; n++)
+        for (int64_t c = 0; c < stored_channels(d->dst_layout, d->channels); c++)
+            for (int64_t i = 0; i < oh; i++)
+                for (int64_t j = 0; j < ow; j++) {
+                    const int64_t at = oracle_offset(d->dst_layout, &ds, n, c, i, j);
+                    if (c >= d->channels) {
+                        store(d, args->dst, at, 0.0f);
+                        continue;
+                    }
+                    const bool sliding = d->window == CONVPOOL_POOL_WINDOW_SLIDING;
+                    const line rows =
+                        sliding ? (line){i * d->stride_h - d->pad_top, d->dilation_h, d->kh} : adaptive_line(i, d->ih, oh);
+                    const line columns =
+                        sliding ? (line){j * d->stride_w - d->pad_left, d->dilation_w, d->kw} : adaptive_line(j, d->iw, ow);
+                    const plane p = {d, args->src, ss, n, c};
+                    int64_t index;
+                    store(d, args->dst, at, pooled(&p, rows, columns, &index));
+                    if (d->indices == CONVPOOL_INDICES_NONE) continue;
+                    if (d->indices == CONVPOOL_INDICES_TENSOR && index >= 0) index += (n * d->channels + c) * d->ih * d->iw;
+                    args->indices[oracle_offset(d->dst_layout, &is, n, c, i, j)] = index;
+                }
+}
+
+static void max_unpool(const convpool_pool2d_desc *d, const convpool_pool2d_args *args) {
+    int64_t oh, ow;
+    oracle_pool2d_output_size(d, &oh, &ow);
+    const convpool_strides ss = strides_or_dense(args->src_strides, d->src_layout, d->channels, oh, ow);
+    const convpool_strides ds = strides_or_dense(args->dst_strides, d->dst_layout, d->channels, d->ih, d->iw);
+    const convpool_strides is = strides_or_dense(args->indices_strides, d->dst_layout, d->channels, oh, ow);
+    const float *src = args->src;
+    float *dst = args->dst;
+
+    for (int64_t n = 0; n < args->batch; n++)
+        for (int64_t c = 0; c < stored_channels(d->dst_layout, d->channels); c++) {
+            for (int64_t y = 0; y < d->ih; y++)
+                for (int64_t x = 0; x < d->iw; x++) dst[oracle_offset(d->dst_layout, &ds, n, c, y, x)] = 0.0f;
+            if (c >= d->channels) continue;
+            for (int64_t i = 0; i < oh; i++)
+                for (int64_t j = 0; j < ow; j++) {
+                    const int64_t index = args->indices[oracle_offset(d->dst_layout, &is, n, c, i, j)];
+                    if (index >= 0)
+                        dst[oracle_offset(d->dst_layout, &ds, n, c, index / d->iw, index % d->iw)] =
+                            src[oracle_offset(d->src_layout, &ss, n, c, i, j)];
+                }
+        }
+}
+
+void oracle_pool2d(const convpool_pool2d_desc *desc, const convpool_pool2d_args *args) {
+    if (desc->direction == CONVPOOL_DIRECTION_TRANSPOSED)
+        max_unpool(desc, args);
+    else
+        pool_forward(desc, args);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The vector vocabulary of one instruction set, VEC_HEADER, lane by lane against plain C and a fused multiply-add that is known to
+ * round right. Compiled once for each instruction set with the flags of its kernels.
+ */
+#include VEC_HEADER
+
+#include "harness.h"
+#include "oracle.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static options opts;
+static tally verdicts;
+
+static uint32_t bits_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+static float float_of(uint32_t bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static bool same(float a, float b) { return bits_of(a) == bits_of(b) || (isnan(a) && isnan(b)); }
+
+static void expect(const char *what, float expected, float actual, float a, float b, float c) {
+    if (same(expected, actual))
+        verdicts.passed++;
+    else
+        tally_fail(&verdicts, &opts, "%s(%a, %a, %a): expected %a (0x%08X), got %a (0x%08X)", what, (double)a, (double)b, (double)c,
+                   (double)expected, (unsigned)bits_of(expected), (double)actual, (unsigned)bits_of(actual));
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- operands */
+
+static float any_bits(rng *r) { return float_of((uint32_t)rng_next(r)); }
+
+static float special(rng *r) {
+    static const uint32_t bits[] = {0,           0x80000000u, 1,           0x80000001u, 0x007FFFFFu, 0x00800000u, 0x00800001u,
+                                    0x7F7FFFFFu, 0xFF7FFFFFu, 0x7F800000u, 0xFF800000u, 0x7FC00000u, 0x3F800000u, 0x3F800001u,
+                                    0x3F7FFFFFu, 0x33800000u, 0x34000000u, 0x5F800000u, 0x1F800000u, 0x4B800000u};
+    return float_of(bits[rng_range(r, 0, sizeof bits / sizeof *bits - 1)]);
+}
+
+/* Odd integer of `digits` binary digits. */
+static float odd(rng *r, int digits) { return (float)(rng_range(r, (int64_t)1 << (digits - 1), ((int64_t)1 << digits) - 1) | 1); }
+
+static float signed_power(rng *r, int lo, int hi) {
+    const float x = ldexpf(1.0f, (int)rng_range(r, lo, hi));
+    return rng_chance(r, 50) ? -x : x;
+}
+
+/* Odd integer times a power of two. */
+static float scaled_odd(rng *r, int digits, int lo, int hi) {
+    const float scale = signed_power(r, lo, hi);
+    return odd(r, digits) * scale;
+}
+
+/* Operands of a * b + c that are hard to round. */
+static void hard(rng *r, float *a, float *b, float *c) {
+    const int digits = (int)rng_range(r, 1, 24);
+    switch (rng_range(r, 0, 7)) {
+    case 0: /* a product of 25 digits, halfway between two floats, and an addend too small to see in double */
+        *a = scaled_odd(r, 12, -30, 30);
+        *b = scaled_odd(r, 13, -30, 30);
+        *c = signed_power(r, -149, -60);
+        break;
+    case 1: /* the same in one binade below and above, and an addend near half a unit */
+        *a = odd(r, 12);
+        *b = odd(r, 13);
+        *c = scaled_odd(r, digits, -24, -17);
+        break;
+    case 2: /* cancellation down to the error of the product */
+        *a = scaled_odd(r, 24, -20, 20);
+        *b = scaled_odd(r, 24, -20, 20);
+        *c = -(*a * *b);
+        break;
+    case 3: /* results among the denormals, halfway */
+        *a = scaled_odd(r, 1 + digits / 2, -75, -75);
+        *b = scaled_odd(r, 12, -90, -75);
+        *c = rng_chance(r, 50) ? signed_power(r, -149, -126) : scaled_odd(r, digits, -149, -149);
+        break;
+    case 4: /* about the largest float */
+        *a = odd(r, 24) * 0x1p40f;
+        *b = ldexpf(1.0f, 64 - (int)rng_range(r, 0, 1)) * (rng_chance(r, 50) ? 1.0f : 0x1.fffffep-1f);
+        *c = signed_power(r, 95, 105);
+        break;
+    case 5: /* an addend that is a halfway case with the product as the sticky part */
+        *a = scaled_odd(r, digits, -70, -20);
+        *b = signed_power(r, -70, -20);
+        *c = odd(r, 24);
+        break;
+    case 6: /* special with special */
+        *a = special(r);
+        *b = special(r);
+        *c = special(r);
+        break;
+    default:
+        *a = any_bits(r);
+        *b = rng_chance(r, 50) ? any_bits(r) : special(r);
+        *c = any_bits(r);
+        break;
+    }
+    if (rng_chance(r, 10)) *c = float_of(bits_of(*c) ^ 0x80000000u);
+}
+
+/* -------------------------------------------------------------------------------------------------------------- arithmetic */
+
+typedef struct lanes {
+    float f[8];
+} lanes;
+
+static lanes stored(v8 v) {
+    lanes l;
+    v8_store(l.f, v);
+    return l;
+}
+
+static void test_arithmetic(rng *r) {
+    float a[8], b[8], c[8], s;
+    for (int i = 0; i < 8; i++) hard(r, &a[i], &b[i], &c[i]);
+    s = b[0];
+    const v8 va = v8_load(a), vb = v8_load(b), vc = v8_load(c);
+    const lanes fma = stored(v8_fma(va, vb, vc)), fma1 = stored(v8_fma1(va, s, vc));
+    const lanes add = stored(v8_add(va, vb)), sub = stored(v8_sub(va, vb)), mul = stored(v8_mul(va, vb));
+    const lanes div = stored(v8_div(va, vb)), root = stored(v8_sqrt(va)), magnitude = stored(v8_abs(va));
+    const lanes sign = stored(v8_copysign(va, vb)), less = stored(v8_if_less(va, vb, vc, va));
+    const lanes equal = stored(v8_if_less(va, va, vb, vc)), max = stored(v8_max_first(va, vb));
+    const lanes same_max = stored(v8_max_first(va, va)), set = stored(v8_set1(s)), zero = stored(v8_zero());
+    const lanes power = stored(v8_pow2_of_biased(va));
+    for (int i = 0; i < 8; i++) {
+        const float x = a[i], y = b[i], z = c[i];
+        expect("cp_fma", oracle_fma(x, y, z), cp_fma(x, y, z), x, y, z);
+        expect("v8_fma", oracle_fma(x, y, z), fma.f[i], x, y, z);
+        expect("v8_fma1", oracle_fma(x, s, z), fma1.f[i], x, s, z);
+        expect("v8_add", x + y, add.f[i], x, y, 0);
+        expect("v8_sub", x - y, sub.f[i], x, y, 0);
+        expect("v8_mul", x * y, mul.f[i], x, y, 0);
+        expect("v8_div", x / y, div.f[i], x, y, 0);
+        expect("v8_sqrt", sqrtf(x), root.f[i], x, 0, 0);
+        expect("cp_sqrt", sqrtf(x), cp_sqrt(x), x, 0, 0);
+        expect("v8_abs", fabsf(x), magnitude.f[i], x, 0, 0);
+        expect("v8_copysign", copysignf(x, y), sign.f[i], x, y, 0);
+        expect("v8_if_less", x < y ? z : x, less.f[i], x, y, z);
+        expect("v8_if_less of equals", z, equal.f[i], x, y, z);
+        expect("v8_max_first", isnan(x) ? x : y > x || isnan(y) ? y : x, max.f[i], x, y, 0);
+        expect("v8_max_first of equals", x, same_max.f[i], x, x, 0);
+        expect("v8_set1", s, set.f[i], s, 0, 0);
+        expect("v8_zero", 0.0f, zero.f[i], 0, 0, 0);
+        expect("v8_pow2_of_biased", float_of((bits_of(x) << 23) + 0x3F800000u), power.f[i], x, 0, 0);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ memory */
+
+/* Loads and stores at both ends of accessible memory: exactly the promised elements are touched. */
+static void test_memory(rng *r, guarded *g, guard_side side) {
+    for (int64_t n = 0; n <= 8; n++) {
+        float *p = guarded_place(g, (size_t)n * sizeof(float), sizeof(float), 0, side);
+        float in[8];
+        for (int64_t i = 0; i < n; i++) p[i] = in[i] = any_bits(r);
+        const lanes loaded = stored(v8_loadn(p, n));
+        for (int64_t i = 0; i < 8; i++) expect("v8_loadn", i < n ? in[i] : 0.0f, loaded.f[i], (float)n, (float)i, 0);
+        lanes out;
+        for (int i = 0; i < 8; i++) out.f[i] = any_bits(r);
+        v8_storen(p, v8_load(out.f), n);
+        for (int64_t i = 0; i < n; i++) expect("v8_storen", out.f[i], p[i], (float)n, (float)i, 0);
+        if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "v8_storen of %d wrote beyond them", (int)n);
+    }
+    float *p = guarded_place(g, 8 * sizeof(float), sizeof(float), sizeof(float), side);
+    lanes in;
+    for (int i = 0; i < 8; i++) in.f[i] = any_bits(r);
+    v8_store(p, v8_load(in.f));
+    const lanes loaded = stored(v8_load(p));
+    for (int i = 0; i < 8; i++) expect("v8_store and v8_load", in.f[i], loaded.f[i], (float)i, 0, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "v8_store wrote beyond 8");
+
+    float sixteen[16];
+    for (int i = 0; i < 16; i++) sixteen[i] = any_bits(r);
+    const v8 lo = v8_load(sixteen), hi = v8_load(sixteen + 8), hi7 = v8_load(sixteen + 7);
+    const lanes even = stored(v8_in_order(v8_pick_even(lo, hi))), odd_ones = stored(v8_in_order(v8_pick_odd(lo, hi)));
+    const lanes even7 = stored(v8_in_order(v8_pick_even7(lo, hi7)));
+    for (int i = 0; i < 8; i++) {
+        expect("v8_pick_even", sixteen[2 * i], even.f[i], (float)i, 0, 0);
+        expect("v8_pick_odd", sixteen[2 * i + 1], odd_ones.f[i], (float)i, 0, 0);
+        expect("v8_pick_even7", sixteen[2 * i], even7.f[i], (float)i, 0, 0);
+    }
+}
+
+/* Only elements [begin, end) exist. */
+static void test_masks(rng *r, guarded *g, guard_side side) {
+    for (int64_t begin = 0; begin <= 8; begin++)
+        for (int64_t end = begin; end <= 8; end++) {
+            const float *there = guarded_place(g, (size_t)(end - begin) * sizeof(float), sizeof(float), 0, side);
+            float yes[8], no[8];
+            for (int i = 0; i < 8; i++) yes[i] = any_bits(r);
+            for (int i = 0; i < 8; i++) no[i] = any_bits(r);
+            memcpy(g->data, yes + begin, g->size);
+            const v8_mask mask = v8_range(begin, end);
+            const lanes loaded = stored(v8_load_masked(there - begin, mask));
+            const lanes chosen = stored(v8_if_masked(mask, v8_load(yes), v8_load(no)));
+            for (int64_t i = 0; i < 8; i++) {
+                const bool in = begin <= i && i < end;
+                expect("v8_load_masked", in ? yes[i] : 0.0f, loaded.f[i], (float)begin, (float)end, (float)i);
+                expect("v8_if_masked", in ? yes[i] : no[i], chosen.f[i], (float)begin, (float)end, (float)i);
+            }
+        }
+}
+
+static void test_transpose(rng *r) {
+    float m[8][8];
+    v8 rows[8];
+    for (int i = 0; i < 8; i++) {
+        for (int j = 0; j < 8; j++) m[i][j] = any_bits(r);
+        rows[i] = v8_load(m[i]);
+    }
+    v8_transpose(rows);
+    for (int i = 0; i < 8; i++) {
+        const lanes row = stored(rows[i]);
+        for (int j = 0; j < 8; j++) expect("v8_transpose", m[j][i], row.f[j], (float)i, (float)j, 0);
+    }
+}
+
+int main(int argc, char **argv) {
+    opts = options_parse(argc, argv, 100000);
+    static guarded memory;
+    if (!(available_isas() >> VEC_ISA & 1)) {
+        printf("%s does not run here\n", convpool_isa_name(VEC_ISA));
+        return EXIT_CODE_SKIPPED;
+    }
+    for (int64_t i = 0; i < opts.count; i++) {
+        rng r = rng_make(opts.seed, (uint64_t)i);
+        test_arithmetic(&r);
+        if (i % 16 == 0) {
+            test_transpose(&r);
+            test_memory(&r, &memory, GUARD_AT_END);
+            test_memory(&r, &memory, GUARD_AT_BEGIN);
+            test_masks(&r, &memory, GUARD_AT_END);
+            test_masks(&r, &memory, GUARD_AT_BEGIN);
+        }
+    }
+    return tally_finish(&verdicts, &opts);
+}
