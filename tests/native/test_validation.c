@@ -370,7 +370,7 @@ static void test_struct_sizes(void) {
     make_conv(conv_text);
     make_pool(pool_text);
     convpool_plan_info info = {.struct_size = sizeof info};
-    for (uint32_t extra = 0; extra <= 64; extra += 4) {
+    for (uint32_t extra = 0; extra <= 64; extra += 8) {
         const uint64_t nonzero = extra ? S(STRUCT_SIZE) : S(OK);
         expect(S(OK), convpool_conv2d_query(longer(&conv.desc, sizeof conv.desc, extra, 0), &info), "longer conv2d_desc of zeros");
         expect(nonzero, convpool_conv2d_query(longer(&conv.desc, sizeof conv.desc, extra, 1), &info), "longer conv2d_desc");
