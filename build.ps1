@@ -71,9 +71,10 @@ function Build-Native($target, $settings) {
         # On Windows Ninja finds cl only in a developer prompt; the default generator finds it anywhere.
         $ninja = -not $env:CMAKE_GENERATOR -and (Has 'ninja') -and (-not $windows -or (Has 'cl') -or $env:CC)
         $generator = if ($ninja) { @('-G', 'Ninja') } else { @() }
-        Invoke-Tool cmake (@('--preset', (Get-Rid)) + $generator)
+        Invoke-Tool cmake (@('--preset', (Get-Rid)) + $generator + @($settings | Where-Object { $_ }))
+    } elseif ($settings) {
+        Invoke-Tool cmake (@($tree) + $settings)
     }
-    if ($settings) { Invoke-Tool cmake (@($tree) + $settings) }
     Invoke-Tool cmake @('--build', $tree, '--config', 'Release', '--target', $target, '--parallel')
 }
 
@@ -91,7 +92,8 @@ function Invoke-Tests($arguments) {
     $results = "$PSScriptRoot/artifacts/test-results"
     if (Test-Path $results) { Remove-Item $results -Recurse -Force }
     $null = New-Item $results -ItemType Directory
-    & ctest --test-dir "artifacts/cmake/$(Get-Rid)" -C Release --output-on-failure --output-junit "$results/ctest.xml"
+    & ctest --test-dir "artifacts/cmake/$(Get-Rid)" -C Release --parallel ([Environment]::ProcessorCount) `
+        --output-on-failure --output-junit "$results/ctest.xml"
     $failed = $LASTEXITCODE -ne 0
     foreach ($project in Get-ChildItem tests -Directory -Filter *Tests) {
         $name = $project.Name

@@ -48,8 +48,11 @@ build_native() { # target, then settings of CMake
     tree=artifacts/cmake/$(rid)
     shift
     ! command -v ninja >/dev/null || export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}"
-    [ -f "$tree/CMakeCache.txt" ] || cmake --preset "$(rid)"
-    [ $# -eq 0 ] || cmake "$tree" "$@"
+    if [ ! -f "$tree/CMakeCache.txt" ]; then
+        cmake --preset "$(rid)" "$@"
+    elif [ $# -gt 0 ]; then
+        cmake "$tree" "$@"
+    fi
     cmake --build "$tree" --config Release --target "$target" --parallel
 }
 
@@ -68,7 +71,8 @@ run_project() { # project directory, then its arguments
 run_tests() {
     local status=0 project name results=$PWD/artifacts/test-results
     rm -rf "$results" && mkdir -p "$results"
-    ctest --test-dir "artifacts/cmake/$(rid)" -C Release --output-on-failure --output-junit "$results/ctest.xml" || status=1
+    ctest --test-dir "artifacts/cmake/$(rid)" -C Release --parallel "$(getconf _NPROCESSORS_ONLN)" \
+        --output-on-failure --output-junit "$results/ctest.xml" || status=1
     for project in tests/*Tests; do
         name=$(basename "$project")
         echo "$name"
