@@ -23,7 +23,7 @@ public sealed class Conv2DOnnxRuntimeTests(ITestOutputHelper output)
         Gen.OneOf("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"),
         Gen.Enum<convpool_numerics>()).Select((conv, autoPad, numerics) => (Padded(conv, autoPad), autoPad, numerics));
 
-    private readonly Unsupported _refusals = new();
+    private readonly Refusals _refusals = new();
     private readonly Lock _lock = new();
     private double _largest;
 
@@ -68,6 +68,16 @@ public sealed class Conv2DOnnxRuntimeTests(ITestOutputHelper output)
 
         var desc = conv.Describe() with { numerics = numerics };
         var status = Engine.Default.Conv2D(desc, conv.Batch, source, weights, bias, residual, out var actual, out var info);
+        if (autoPad.StartsWith("SAME", StringComparison.Ordinal))
+        {
+            var padding = autoPad == "SAME_LOWER" ? Padding.SameLower : Padding.Same;
+            Assert.Equal(
+                (desc.pad_top, desc.pad_bottom, desc.pad_left, desc.pad_right),
+                padding.Resolve(
+                    conv.Rows.Input, conv.Columns.Input, (conv.Rows.Kernel, conv.Columns.Kernel),
+                    (conv.Rows.Stride, conv.Columns.Stride), (conv.Rows.Dilation, conv.Columns.Dilation)));
+        }
+
         if (_refusals.Computed(Engine.Default, status, conv.Algorithm))
         {
             var share = Agreement.Check(conv, source, weights, bias, residual, info.error_bound, expected.Floats, actual);

@@ -8,7 +8,7 @@ namespace ConvPool.Tests;
 /// <summary>On the layers of the table, at their full size, native code gives the bits of managed code.</summary>
 public sealed class LayerBitsTests
 {
-    private readonly Unsupported _refusals = new();
+    private readonly Refusals _refusals = new();
 
     /// <summary>Names of the layers.</summary>
     public static TheoryData<string> Names() => [.. LayerShape.Load().Select(layer => layer.Name)];

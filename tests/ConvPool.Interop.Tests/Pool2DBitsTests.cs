@@ -9,7 +9,7 @@ namespace ConvPool.Tests;
 /// <summary>Every engine gives the bits of the reference.</summary>
 public sealed unsafe class Pool2DBitsTests(ITestOutputHelper output)
 {
-    private readonly Unsupported _refusals = new();
+    private readonly Refusals _refusals = new();
 
     [Fact]
     public void Of_random_poolings() => Sample(Pool2DCase.Generator, 6000);

@@ -27,6 +27,7 @@ public sealed class PackageTests(PackageFixture package)
 
         Assert.Contains("lib/net10.0/ConvPool.Interop.dll", entries);
         Assert.Contains("lib/net10.0/ConvPool.Interop.xml", entries);
+        Assert.Contains("README.md", entries);
         Assert.DoesNotContain(entries, entry => entry.EndsWith(".cs", StringComparison.Ordinal));
         if (HasNative)
         {
