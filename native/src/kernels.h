@@ -43,10 +43,10 @@ typedef struct cp_conv2d_tiles {
     int64_t row_step, column_step; /* packed pixels from one tap to the next */
 } cp_conv2d_tiles;
 
-/* How the result of an output element is finished: residual added, activation applied. */
+/* An activation as kernels see it: none and ReLU are clips to (-inf, inf) and (0, inf), which change no other value. */
 typedef struct cp_activation {
     convpool_activation kind;
-    float alpha, beta;
+    float lo, hi; /* of a clip; lo is the slope of a leaky ReLU */
 } cp_activation;
 
 /* conv2d_finish: dst = activation(acc + residual) for a rectangle of pixels and up to 16 channels. */
@@ -64,13 +64,14 @@ typedef struct cp_conv2d_finish {
 
 /* conv2d_width: whole output rows of one output channel, lanes along the width. */
 typedef struct cp_conv2d_width {
-    const float *src;     /* pixel (0, 0), channel 0 of the image */
-    const float *weights; /* OIHW of the whole layer */
-    const float *bias;    /* of the whole layer */
-    float *dst;           /* pixel (0, 0), channel 0 */
-    const float *residual;
+    const float *src;      /* pixel (0, 0), channel 0 of the image */
+    const float *weights;  /* OIHW of the whole layer */
+    const float *bias;     /* of the whole layer */
+    float *dst;            /* pixel (0, 0) of the output channel */
+    const float *residual; /* likewise, or NULL */
     convpool_strides src_strides, dst_strides, residual_strides;
     const convpool_conv2d_desc *desc;
+    cp_activation activation;
     bool clip_taps; /* padding must not be multiplied */
     int64_t ow;
     int64_t out_channel;

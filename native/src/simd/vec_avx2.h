@@ -45,6 +45,7 @@ static CP_INLINE v8 v8_copysign(v8 magnitude, v8 sign) {
 static CP_INLINE v8 v8_fma(v8 a, v8 b, v8 c) { return _mm256_fmadd_ps(a, b, c); }
 static CP_INLINE v8 v8_fma1(v8 a, float b, v8 c) { return _mm256_fmadd_ps(a, _mm256_set1_ps(b), c); }
 static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) { return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, y, _CMP_LT_OQ)); }
+static CP_INLINE v8 v8_clip(v8 x, v8 lo, v8 hi) { return _mm256_min_ps(hi, _mm256_max_ps(lo, x)); }
 static CP_INLINE v8 v8_max_first(v8 max, v8 x) {
     const v8 greater = _mm256_max_ps(x, max);
     return _mm256_blendv_ps(greater, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));

@@ -66,6 +66,10 @@ static CP_INLINE v8 v8_fma1(v8 a, float b, v8 c) { return v8_of(vfmaq_n_f32(c.lo
 static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) {
     return v8_of(vbslq_f32(vcltq_f32(x.lo, y.lo), yes.lo, no.lo), vbslq_f32(vcltq_f32(x.hi, y.hi), yes.hi, no.hi));
 }
+static CP_INLINE v8 v8_clip(v8 x, v8 lo, v8 hi) {
+    x = v8_if_less(x, lo, lo, x);
+    return v8_if_less(hi, x, hi, x);
+}
 static CP_INLINE float32x4_t v4_max_first(float32x4_t max, float32x4_t x) {
     /* Not (x <= max) is "greater or unordered"; a NaN already in max must stay, which it does: any NaN will do. */
     return vbslq_f32(vandq_u32(vcleq_f32(x, max), vceqq_f32(x, x)), max, vbslq_f32(vceqq_f32(max, max), x, max));

@@ -74,6 +74,8 @@ static CP_INLINE v8 v8_fma(v8 a, v8 b, v8 c) { CP_LANES(cp_fma(a.f[i], b.f[i], c
 static CP_INLINE v8 v8_fma1(v8 a, float b, v8 c) { CP_LANES(cp_fma(a.f[i], b, c.f[i])); }
 /* x < y ? yes : no */
 static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) { CP_LANES(x.f[i] < y.f[i] ? yes.f[i] : no.f[i]); }
+/* x < lo ? lo : x > hi ? hi : x; NaN stays, and so does the sign of a zero. lo <= hi. */
+static CP_INLINE v8 v8_clip(v8 x, v8 lo, v8 hi) { CP_LANES(x.f[i] < lo.f[i] ? lo.f[i] : x.f[i] > hi.f[i] ? hi.f[i] : x.f[i]); }
 /* One step of the max scan: x if it is greater or NaN, else max; a NaN in max stays NaN. */
 static CP_INLINE v8 v8_max_first(v8 max, v8 x) { CP_LANES(x.f[i] > max.f[i] || x.f[i] != x.f[i] ? x.f[i] : max.f[i]); }
 /* The float whose bits are (bits(t) << 23) + 0x3F800000. */

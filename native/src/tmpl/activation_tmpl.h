@@ -36,14 +36,15 @@ static CP_INLINE v8 v8_tanh(v8 x) {
     return v8_if_less(size, v8_set1(0.625f), v8_fma(v8_mul(q, z), x, x), large);
 }
 
-static CP_INLINE v8 v8_clip(v8 x, v8 lo, v8 hi) {
-    x = v8_if_less(x, lo, lo, x);
-    return v8_if_less(hi, x, hi, x);
-}
-
-/* The transcendental ones stay out of line: they cost far more than the call, and callers keep their registers. */
-static v8 v8_activate_curve(v8 x, convpool_activation kind) {
-    switch (kind) {
+/* Out of line: these cost far more than a call, and callers keep their registers. */
+static CP_NOINLINE v8 v8_activate_curve(v8 x, const cp_activation *activation) {
+    switch (activation->kind) {
+    case CONVPOOL_ACTIVATION_LEAKY_RELU:
+        return v8_if_less(x, v8_zero(), v8_mul(v8_set1(activation->lo), x), x);
+    case CONVPOOL_ACTIVATION_HARD_SWISH: {
+        const v8 gate = v8_clip(v8_add(x, v8_set1(3.0f)), v8_zero(), v8_set1(6.0f));
+        return v8_div(v8_mul(x, gate), v8_set1(6.0f));
+    }
     case CONVPOOL_ACTIVATION_SIGMOID:
         return v8_div(v8_set1(1.0f), v8_logistic_denominator(x));
     case CONVPOOL_ACTIVATION_SILU:
@@ -59,20 +60,6 @@ static v8 v8_activate_curve(v8 x, convpool_activation kind) {
 }
 
 static CP_INLINE v8 v8_activate(v8 x, const cp_activation *activation) {
-    switch (activation->kind) {
-    case CONVPOOL_ACTIVATION_NONE:
-        return x;
-    case CONVPOOL_ACTIVATION_RELU:
-        return v8_if_less(x, v8_zero(), v8_zero(), x);
-    case CONVPOOL_ACTIVATION_CLIP:
-        return v8_clip(x, v8_set1(activation->alpha), v8_set1(activation->beta));
-    case CONVPOOL_ACTIVATION_LEAKY_RELU:
-        return v8_if_less(x, v8_zero(), v8_mul(v8_set1(activation->alpha), x), x);
-    case CONVPOOL_ACTIVATION_HARD_SWISH: {
-        const v8 gate = v8_clip(v8_add(x, v8_set1(3.0f)), v8_zero(), v8_set1(6.0f));
-        return v8_div(v8_mul(x, gate), v8_set1(6.0f));
-    }
-    default:
-        return v8_activate_curve(x, activation->kind);
-    }
+    if (activation->kind == CONVPOOL_ACTIVATION_CLIP) return v8_clip(x, v8_set1(activation->lo), v8_set1(activation->hi));
+    return v8_activate_curve(x, activation);
 }

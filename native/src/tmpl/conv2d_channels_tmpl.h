@@ -70,19 +70,21 @@ static CP_INLINE void conv2d_tile_step(const float *const *x, int64_t at, const 
     }
 }
 
-/* All taps of one block of `width` channels. */
+/* All taps of one block of `width` channels. Where taps of a row lie side by side, so do their channels and weights: one run. */
 static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *const *x, const float *weights, const int pixels,
                                         const int64_t width, v8 acc[CP_TILE_PIXELS][2]) {
+    const int64_t taps = a->x_end - a->x_begin;
+    const int64_t runs = a->column_step == 1 ? 1 : taps, run = a->column_step == 1 ? taps * width : width;
     for (int64_t ty = a->y_begin; ty < a->y_end; ty++) {
         const float *w = weights + (ty * a->kw + a->x_begin) * width * CP_PANEL;
-        int64_t tap = (ty * a->row_step + a->x_begin * a->column_step) * width;
-        for (int64_t tx = a->x_begin; tx < a->x_end; tx++, tap += a->column_step * width, w += width * CP_PANEL) {
-            if (width == CP_BLOCK) {
+        int64_t at = (ty * a->row_step + a->x_begin * a->column_step) * width;
+        for (int64_t r = 0; r < runs; r++, at += a->column_step * width) {
+            int64_t k = 0;
+            for (; k + CP_BLOCK <= run; k += CP_BLOCK, w += CP_BLOCK * CP_PANEL) {
                 CP_UNROLL
-                for (int c = 0; c < CP_BLOCK; c++) conv2d_tile_step(x, tap + c, w + c * CP_PANEL, pixels, acc);
-            } else {
-                for (int64_t c = 0; c < width; c++) conv2d_tile_step(x, tap + c, w + c * CP_PANEL, pixels, acc);
+                for (int c = 0; c < CP_BLOCK; c++) conv2d_tile_step(x, at + k + c, w + c * CP_PANEL, pixels, acc);
             }
+            for (; k < run; k++, w += CP_PANEL) conv2d_tile_step(x, at + k, w, pixels, acc);
         }
     }
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Direct convolution with vector lanes along the width: depthwise layers, few output channels, single-channel images.
  *
- * Tile:    1 output channel x 32 pixels of a row: 4 accumulators, a broadcast weight, sources as memory operands.
- * Bound:   loads; one load per FMA.
- * Edges:   pixels whose windows cross the left or right border are computed one by one, with taps skipped or mapped. */
+ * Tile:       4 output rows x 8 pixels of one output channel. Depthwise 3x3 and 5x5: each input row is loaded once for all outputs
+ *             that need it, 36 FMAs on 18 loads. Any other kernel: one load per FMA.
+ * Bound:      loads; for large planes the memory that src comes from.
+ * Edges:      masked loads, where windows cross the left and right border of zeros; other borders go pixel by pixel. */
 
-enum { CONV2D_WIDTH_VECTORS = 4, CONV2D_WIDTH_ROWS = 4, CONV2D_WIDTH_KERNEL = 5 };
+enum { CONV2D_ROWS = 4, CONV2D_KERNEL = 5 };
 
 /* 8 floats, `step` apart. */
 static CP_INLINE v8 v8_load_step(const float *p, int64_t step) {
@@ -16,74 +17,55 @@ static CP_INLINE v8 v8_load_step(const float *p, int64_t step) {
     return v8_load(t);
 }
 
-/* What all pixels of one output row share. */
-typedef struct conv2d_row {
+/* The 8 columns from x on, `step` (1 or 2) apart, of a row of `width` columns of which column x is at p; zero outside. */
+static CP_INLINE v8 v8_load_edge(const float *p, int64_t x, int64_t width, int64_t step) {
+    const v8 near = v8_load_masked(p, v8_range(-x, width - x));
+    if (step == 1) return near;
+    return v8_in_order(v8_pick_even7(near, v8_load_masked(p + 7, v8_range(-x - 7, width - x - 7))));
+}
+
+/* One output channel, and what it reads. */
+typedef struct conv2d_channel {
     const cp_conv2d_width *a;
-    const float *weights; /* of the output channel */
+    const float *weights;
     float bias;
-    int64_t channel, channels; /* of src: the group's first, and how many it has */
-    int64_t origin_y, y_begin, y_end;
-} conv2d_row;
+    int64_t first, count; /* channels of src */
+} conv2d_channel;
 
-/* Moves on to output row i. */
-static CP_INLINE void conv2d_row_at(conv2d_row *r, int64_t i) {
-    const convpool_conv2d_desc *d = r->a->desc;
-    r->origin_y = i * d->stride_h - d->pad_top;
-    if (d->border == CONVPOOL_BORDER_ZERO) cp_tap_range(r->origin_y, d->dilation_h, d->kh, d->ih, &r->y_begin, &r->y_end);
+static CP_INLINE int64_t conv2d_channel_offset(const conv2d_channel *o, int64_t c) {
+    return cp_channel_offset(o->a->desc->src_layout, o->a->src_strides.channel, o->first + c);
 }
 
-/* Row that tap ty reads, as floats from the plane's beginning. */
-static CP_INLINE int64_t conv2d_row_offset(const conv2d_row *r, int64_t ty) {
-    const convpool_conv2d_desc *d = r->a->desc;
-    return cp_border(d->border, r->origin_y + ty * d->dilation_h, d->ih) * r->a->src_strides.row;
+/* Taps of output row i: within the image, or all of them where the border is not zero. */
+static CP_INLINE void conv2d_row_taps(const convpool_conv2d_desc *d, int64_t i, int64_t *begin, int64_t *end) {
+    *begin = 0;
+    *end = d->kh;
+    if (d->border == CONVPOOL_BORDER_ZERO) cp_tap_range(i * d->stride_h - d->pad_top, d->dilation_h, d->kh, d->ih, begin, end);
 }
 
-static CP_INLINE int64_t conv2d_row_channel(const conv2d_row *r, int64_t c) {
-    return cp_channel_offset(r->a->desc->src_layout, r->a->src_strides.channel, r->channel + c);
-}
-
-/* `vectors` x 8 pixels from column j on, whose windows lie within the image's columns. `step` is the distance of neighbouring
- * windows, a constant where it matters. */
-static CP_INLINE void conv2d_width_vectors(const conv2d_row *r, int64_t j, const int vectors, const int64_t step, float *row) {
-    const convpool_conv2d_desc *d = r->a->desc;
-    const int64_t column = r->a->src_strides.column;
-    v8 acc[CONV2D_WIDTH_VECTORS];
-    CP_UNROLL
-    for (int v = 0; v < vectors; v++) acc[v] = v8_set1(r->bias);
-    const float *origin = r->a->src + (j * d->stride_w - d->pad_left) * column;
-    for (int64_t cb = 0; cb < r->channels; cb += CP_BLOCK) {
-        const int64_t c_end = CP_MIN(cb + CP_BLOCK, r->channels);
-        for (int64_t ty = r->y_begin; ty < r->y_end; ty++) {
-            const float *line = origin + conv2d_row_offset(r, ty);
-            for (int64_t tx = 0; tx < d->kw; tx++) {
-                for (int64_t c = cb; c < c_end; c++) {
-                    const float *x = line + conv2d_row_channel(r, c) + tx * d->dilation_w * column;
-                    const float w = r->weights[(c * d->kh + ty) * d->kw + tx];
-                    CP_UNROLL
-                    for (int v = 0; v < vectors; v++) acc[v] = v8_fma1(v8_load_step(x + v * 8 * step, step), w, acc[v]);
-                }
-            }
-        }
-    }
-    CP_UNROLL
-    for (int v = 0; v < vectors; v++) v8_store(row + v * 8, acc[v]);
+/* Row that tap ty of output row i reads, as floats from the plane's beginning. */
+static CP_INLINE int64_t conv2d_row_offset(const cp_conv2d_width *a, int64_t i, int64_t ty) {
+    const convpool_conv2d_desc *d = a->desc;
+    return cp_border(d->border, i * d->stride_h - d->pad_top + ty * d->dilation_h, d->ih) * a->src_strides.row;
 }
 
 /* One pixel, wherever its window lies. */
-static float conv2d_width_pixel(const conv2d_row *r, int64_t j) {
-    const convpool_conv2d_desc *d = r->a->desc;
-    const int64_t origin = j * d->stride_w - d->pad_left;
-    float acc = r->bias;
-    for (int64_t cb = 0; cb < r->channels; cb += CP_BLOCK) {
-        const int64_t c_end = CP_MIN(cb + CP_BLOCK, r->channels);
-        for (int64_t ty = r->y_begin; ty < r->y_end; ty++) {
-            const float *line = r->a->src + conv2d_row_offset(r, ty);
+static float conv2d_pixel(const conv2d_channel *o, int64_t i, int64_t j) {
+    const cp_conv2d_width *a = o->a;
+    const convpool_conv2d_desc *d = a->desc;
+    int64_t y_begin, y_end;
+    conv2d_row_taps(d, i, &y_begin, &y_end);
+    float acc = o->bias;
+    for (int64_t cb = 0; cb < o->count; cb += CP_BLOCK) {
+        const int64_t c_end = CP_MIN(cb + CP_BLOCK, o->count);
+        for (int64_t ty = y_begin; ty < y_end; ty++) {
+            const float *row = a->src + conv2d_row_offset(a, i, ty);
             for (int64_t tx = 0; tx < d->kw; tx++) {
-                const int64_t x = cp_border(d->border, origin + tx * d->dilation_w, d->iw);
+                const int64_t x = cp_border(d->border, j * d->stride_w - d->pad_left + tx * d->dilation_w, d->iw);
                 if (x < 0) continue;
                 for (int64_t c = cb; c < c_end; c++) {
-                    acc = cp_fma(line[conv2d_row_channel(r, c) + x * r->a->src_strides.column],
-                                 r->weights[(c * d->kh + ty) * d->kw + tx], acc);
+                    const float w = o->weights[(c * d->kh + ty) * d->kw + tx];
+                    acc = cp_fma(row[conv2d_channel_offset(o, c) + x * a->src_strides.column], w, acc);
                 }
             }
         }
@@ -91,181 +73,207 @@ static float conv2d_width_pixel(const conv2d_row *r, int64_t j) {
     return acc;
 }
 
-/* Residual and activation for n results, and where they go. */
-static CP_INLINE void conv2d_width_finish(const cp_conv2d_width *a, const float *acc, int64_t n, float *dst,
-                                          const float *residual) {
-    const cp_activation activation = {a->desc->activation, a->desc->activation_alpha, a->desc->activation_beta};
-    const int64_t d_step = a->dst_strides.column, r_step = a->residual_strides.column;
-    for (int64_t j = 0; j < n; j += 8) {
-        const int64_t m = CP_MIN(8, n - j);
-        float t[8];
-        v8 y = m == 8 ? v8_load(acc + j) : v8_loadn(acc + j, m);
-        if (residual != NULL) {
-            if (r_step != 1) {
-                for (int64_t k = 0; k < 8; k++) t[k] = k < m ? residual[(j + k) * r_step] : 0.0f;
-            }
-            y = v8_add(y, r_step == 1 ? v8_loadn(residual + j, m) : v8_load(t));
-        }
-        y = v8_activate(y, &activation);
-        if (m == 8 && d_step == 1) {
-            v8_store(dst + j, y);
-        } else {
-            v8_store(t, y);
-            for (int64_t k = 0; k < m; k++) dst[(j + k) * d_step] = t[k];
-        }
-    }
-}
-
-static CP_INLINE void conv2d_width_row(const conv2d_row *r, float *dst, const float *residual, const int64_t step) {
-    const cp_conv2d_width *a = r->a;
+/* `rows` x 8 outputs from (i, j) on, whose taps [y_begin, y_end) read existing rows. With `edge`, windows may cross the left and
+ * right border. */
+static CP_INLINE void conv2d_width_block(const conv2d_channel *o, int64_t i, int64_t j, int64_t y_begin, int64_t y_end, v8 *acc,
+                                         const int rows, const int64_t step, const bool edge) {
+    const cp_conv2d_width *a = o->a;
     const convpool_conv2d_desc *d = a->desc;
-    const int64_t span = (d->kw - 1) * d->dilation_w;
-    const int64_t inside_begin = CP_MIN(cp_ceil_div(d->pad_left, d->stride_w), a->ow);
-    const int64_t last = d->iw - 1 - span + d->pad_left; /* the last column at which a window may begin, from the padding's edge */
-    const int64_t inside_end = last < 0 ? inside_begin : CP_MAX(inside_begin, CP_MIN(a->ow, last / d->stride_w + 1));
-    float acc[8 * CONV2D_WIDTH_VECTORS];
-    int64_t j = 0;
-    while (j < a->ow) {
-        int64_t n = 1, begin = j;
-        if (j < inside_begin || j >= inside_end || inside_end - inside_begin < 8) {
-            acc[0] = conv2d_width_pixel(r, j);
-        } else if (inside_end - j >= 8 * CONV2D_WIDTH_VECTORS) {
-            n = 8 * CONV2D_WIDTH_VECTORS;
-            conv2d_width_vectors(r, j, CONV2D_WIDTH_VECTORS, step, acc);
-        } else {
-            n = 8; /* The last vector overlaps the one before and computes the same again. */
-            begin = CP_MIN(j, inside_end - 8);
-            conv2d_width_vectors(r, begin, 1, step, acc);
+    const int64_t column = a->src_strides.column, taps = d->kh * d->kw, left = j * d->stride_w - d->pad_left;
+    CP_UNROLL
+    for (int k = 0; k < rows; k++) acc[k] = v8_set1(o->bias);
+    for (int64_t cb = 0; cb < o->count; cb += CP_BLOCK) {
+        const int64_t channels = CP_MIN(CP_BLOCK, o->count - cb);
+        int64_t channel[CP_BLOCK];
+        for (int64_t c = 0; c < channels; c++) channel[c] = conv2d_channel_offset(o, cb + c);
+        for (int64_t ty = y_begin; ty < y_end; ty++) {
+            const float *weights = o->weights + (cb * d->kh + ty) * d->kw;
+            const float *row[CONV2D_ROWS];
+            CP_UNROLL
+            for (int k = 0; k < rows; k++) row[k] = a->src + conv2d_row_offset(a, i + k, ty) + left * column;
+            for (int64_t tx = 0; tx < d->kw; tx++, weights++) {
+                const int64_t x = tx * d->dilation_w;
+                for (int64_t c = 0; c < channels; c++) {
+                    const float w = weights[c * taps];
+                    const int64_t at = channel[c] + x * column;
+                    CP_UNROLL
+                    for (int k = 0; k < rows; k++) {
+                        const float *p = row[k] + at;
+                        acc[k] = v8_fma1(edge ? v8_load_edge(p, left + x, d->iw, step) : v8_load_step(p, step), w, acc[k]);
+                    }
+                }
+            }
         }
-        conv2d_width_finish(a, acc, n, dst + begin * a->dst_strides.column,
-                            residual == NULL ? NULL : residual + begin * a->residual_strides.column);
-        j = begin + n;
     }
 }
 
-/* Residual, activation and store of n outputs that lie side by side. */
-static CP_NOINLINE void conv2d_width_store(const cp_conv2d_width *a, const v8 *acc, int rows, int64_t n, float *dst,
-                                           const float *residual) {
-    const cp_activation activation = {a->desc->activation, a->desc->activation_alpha, a->desc->activation_beta};
+/* 4 x 8 outputs of a depthwise channel with a square kernel, from column j on. `lines` are the rows of the input that they need,
+ * NULL for one outside; `w` the weights, each in all lanes. */
+static CP_INLINE void conv2d_depthwise_block(const conv2d_channel *o, const float *const *lines, const v8 *w, int64_t j, v8 *acc,
+                                             const int kernel, const int step, const bool edge) {
+    const convpool_conv2d_desc *d = o->a->desc;
+    const int64_t x = j * step - d->pad_left;
+    v8_mask near[CONV2D_KERNEL], far[CONV2D_KERNEL];
+    CP_UNROLL
+    for (int tx = 0; edge && tx < kernel; tx++) {
+        near[tx] = v8_range(-(x + tx), d->iw - (x + tx));
+        far[tx] = v8_range(-(x + tx) - 7, d->iw - (x + tx) - 7);
+    }
+    CP_UNROLL
+    for (int k = 0; k < CONV2D_ROWS; k++) acc[k] = v8_set1(o->bias);
+    CP_UNROLL
+    for (int line = 0; line < (CONV2D_ROWS - 1) * step + kernel; line++) {
+        if (lines[line] == NULL) continue;
+        const float *row = lines[line] + x;
+        CP_UNROLL
+        for (int tx = 0; tx < kernel; tx++) {
+            v8 v = edge ? v8_load_masked(row + tx, near[tx]) : v8_load(row + tx);
+            if (step == 2) v = v8_pick_even7(v, edge ? v8_load_masked(row + tx + 7, far[tx]) : v8_load(row + tx + 7));
+            CP_UNROLL
+            for (int k = 0; k < CONV2D_ROWS; k++) {
+                const int ty = line - k * step;
+                if (ty >= 0 && ty < kernel) acc[k] = v8_fma(v, w[ty * kernel + tx], acc[k]);
+            }
+        }
+    }
+    CP_UNROLL
+    for (int k = 0; k < CONV2D_ROWS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
+}
+
+/* How the vectors of a row lie: whole windows within [begin, end), masks where they may serve beyond. */
+typedef struct conv2d_columns {
+    int64_t begin, end, n;
+    bool masks;
+} conv2d_columns;
+
+/* Residual, activation and store of `rows` x n outputs from (i, j) on. */
+static CP_INLINE void conv2d_width_store(const cp_conv2d_width *a, const v8 *acc, const int rows, int64_t n, int64_t i, int64_t j) {
+    const cp_activation activation = a->activation;
+    float *dst = a->dst + i * a->dst_strides.row + j * a->dst_strides.column;
+    const float *residual = a->residual;
+    if (residual != NULL) residual += i * a->residual_strides.row + j * a->residual_strides.column;
+    CP_UNROLL
     for (int k = 0; k < rows; k++, dst += a->dst_strides.row) {
         v8 y = acc[k];
         if (residual != NULL) {
-            y = v8_add(y, n == 8 ? v8_load(residual) : v8_loadn(residual, n));
+            float t[8] = {0};
+            for (int64_t p = 0; p < n; p++) t[p] = residual[p * a->residual_strides.column];
+            y = v8_add(y, v8_load(t));
             residual += a->residual_strides.row;
         }
         y = v8_activate(y, &activation);
-        if (n == 8) {
+        if (n == 8 && a->dst_strides.column == 1) {
             v8_store(dst, y);
         } else {
-            v8_storen(dst, y, n);
+            float t[8];
+            v8_store(t, y);
+            for (int64_t p = 0; p < n; p++) dst[p * a->dst_strides.column] = t[p];
         }
     }
 }
 
-/* 4 x 8 outputs of a depthwise channel from (i, j) on. Each row of the input is loaded once for all outputs that need it. With
- * `edge`, windows may cross the left and right border. */
-static CP_INLINE void conv2d_depthwise_block(const conv2d_row *r, int64_t i, int64_t j, v8 acc[CONV2D_WIDTH_ROWS], const int kernel,
-                                             const int step, const bool edge) {
-    const cp_conv2d_width *a = r->a;
-    const convpool_conv2d_desc *d = a->desc;
-    const float *plane = a->src + conv2d_row_channel(r, 0);
-    const int64_t x = j * step - d->pad_left, y = i * step - d->pad_top;
-    v8_mask lo[CONV2D_WIDTH_KERNEL], hi[CONV2D_WIDTH_KERNEL];
-    CP_UNROLL
-    for (int tx = 0; edge && tx < kernel; tx++) {
-        lo[tx] = v8_range(-(x + tx), d->iw - (x + tx));
-        hi[tx] = v8_range(-(x + tx) - 7, d->iw - (x + tx) - 7);
-    }
-    CP_UNROLL
-    for (int k = 0; k < CONV2D_WIDTH_ROWS; k++) acc[k] = v8_set1(r->bias);
-    CP_UNROLL
-    for (int line = 0; line < (CONV2D_WIDTH_ROWS - 1) * step + kernel; line++) {
-        const int64_t source = cp_border(d->border, y + line, d->ih);
-        if (source < 0) continue;
-        const float *row = plane + source * a->src_strides.row + x;
-        CP_UNROLL
-        for (int tx = 0; tx < kernel; tx++) {
-            v8 v = edge ? v8_load_masked(row + tx, lo[tx]) : v8_load(row + tx);
-            if (step == 2) v = v8_pick_even7(v, edge ? v8_load_masked(row + tx + 7, hi[tx]) : v8_load(row + tx + 7));
-            CP_UNROLL
-            for (int k = 0; k < CONV2D_WIDTH_ROWS; k++) {
-                const int ty = line - k * step;
-                if (ty >= 0 && ty < kernel) acc[k] = v8_fma1(v, r->weights[ty * kernel + tx], acc[k]);
-            }
-        }
-    }
-    CP_UNROLL
-    for (int k = 0; k < CONV2D_WIDTH_ROWS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
+/* n outputs from (i, j) on, pixel by pixel. */
+static CP_NOINLINE v8 conv2d_width_pixels(const conv2d_channel *o, int64_t i, int64_t j, int64_t n) {
+    float pixels[8] = {0};
+    for (int64_t p = 0; p < n; p++) pixels[p] = conv2d_pixel(o, i, j + p);
+    return v8_load(pixels);
 }
 
-/* The rows of one channel of a depthwise layer with a square kernel; at least 4. The last block in each direction overlaps the one
- * before and computes the same again. */
-static CP_INLINE void conv2d_depthwise(conv2d_row *r, float *dst, const float *residual, const int kernel, const int step) {
-    const cp_conv2d_width *a = r->a;
+/* Rows i .. i + rows - 1. The last vector overlaps the one before and computes the same again. */
+static CP_INLINE void conv2d_width_rows(const conv2d_channel *o, const conv2d_columns *columns, int64_t i, int64_t y_begin,
+                                        int64_t y_end, const int rows, const int64_t step) {
+    const cp_conv2d_width *a = o->a;
+    v8 acc[CONV2D_ROWS];
+    for (int64_t block = 0; block < a->ow; block += 8) {
+        const int64_t n = columns->n, j = CP_MIN(block, a->ow - n);
+        if (j >= columns->begin && j + 8 <= columns->end) {
+            conv2d_width_block(o, i, j, y_begin, y_end, acc, rows, step, false);
+        } else if (columns->masks) {
+            conv2d_width_block(o, i, j, y_begin, y_end, acc, rows, step, true);
+        } else {
+            for (int k = 0; k < rows; k++) acc[k] = conv2d_width_pixels(o, i + k, j, n);
+        }
+        conv2d_width_store(a, acc, rows, n, i, j);
+    }
+}
+
+/* All rows of the task: four at a time where their taps read existing rows, else one by one. */
+static CP_INLINE void conv2d_width_task(const conv2d_channel *o, const conv2d_columns *columns, const int64_t step) {
+    const cp_conv2d_width *a = o->a;
     const convpool_conv2d_desc *d = a->desc;
-    const int64_t inside_begin = cp_ceil_div(d->pad_left, step), last = d->iw - kernel + d->pad_left;
-    const int64_t inside_end = last < 0 ? 0 : last / step + 1, n = CP_MIN(8, a->ow), rows_end = a->row + a->rows;
-    const bool masks = d->border == CONVPOOL_BORDER_ZERO && !a->clip_taps;
-    v8 acc[CONV2D_WIDTH_ROWS];
-    for (int64_t group = a->row; group < rows_end; group += CONV2D_WIDTH_ROWS) {
-        const int64_t i = CP_MIN(group, rows_end - CONV2D_WIDTH_ROWS);
+    const int64_t rows_end = a->row + a->rows;
+    for (int64_t i = a->row; i < rows_end;) {
+        int64_t y_begin, y_end, last_begin, last_end;
+        conv2d_row_taps(d, i, &y_begin, &y_end);
+        conv2d_row_taps(d, i + CONV2D_ROWS - 1, &last_begin, &last_end);
+        if (i + CONV2D_ROWS <= rows_end && y_end - y_begin == d->kh && last_end - last_begin == d->kh) {
+            conv2d_width_rows(o, columns, i, y_begin, y_end, CONV2D_ROWS, step);
+            i += CONV2D_ROWS;
+        } else {
+            conv2d_width_rows(o, columns, i, y_begin, y_end, 1, step);
+            i++;
+        }
+    }
+}
+
+/* The same for a depthwise channel; at least 4 rows. The last rows and the last vector overlap the ones before. */
+static CP_INLINE void conv2d_depthwise_task(const conv2d_channel *o, const conv2d_columns *columns, const int kernel,
+                                            const int step) {
+    const cp_conv2d_width *a = o->a;
+    const convpool_conv2d_desc *d = a->desc;
+    const float *plane = a->src + conv2d_channel_offset(o, 0), *lines[(CONV2D_ROWS - 1) * 2 + CONV2D_KERNEL];
+    v8 w[CONV2D_KERNEL * CONV2D_KERNEL], acc[CONV2D_ROWS];
+    for (int t = 0; t < kernel * kernel; t++) w[t] = v8_set1(o->weights[t]);
+    for (int64_t group = a->row; group < a->row + a->rows; group += CONV2D_ROWS) {
+        const int64_t i = CP_MIN(group, a->row + a->rows - CONV2D_ROWS);
+        for (int line = 0; line < (CONV2D_ROWS - 1) * step + kernel; line++) {
+            const int64_t y = cp_border(d->border, i * step - d->pad_top + line, d->ih);
+            lines[line] = y < 0 ? NULL : plane + y * a->src_strides.row;
+        }
         for (int64_t block = 0; block < a->ow; block += 8) {
-            const int64_t j = CP_MIN(block, a->ow - n);
-            if (j >= inside_begin && j + 8 <= inside_end) {
-                conv2d_depthwise_block(r, i, j, acc, kernel, step, false);
-            } else if (masks) {
-                conv2d_depthwise_block(r, i, j, acc, kernel, step, true);
+            const int64_t n = columns->n, j = CP_MIN(block, a->ow - n);
+            if (j >= columns->begin && j + 8 <= columns->end) {
+                conv2d_depthwise_block(o, lines, w, j, acc, kernel, step, false);
+            } else if (columns->masks) {
+                conv2d_depthwise_block(o, lines, w, j, acc, kernel, step, true);
             } else {
-                for (int k = 0; k < CONV2D_WIDTH_ROWS; k++) {
-                    float pixels[8] = {0};
-                    conv2d_row_at(r, i + k);
-                    for (int64_t p = 0; p < n; p++) pixels[p] = conv2d_width_pixel(r, j + p);
-                    acc[k] = v8_load(pixels);
-                }
+                for (int k = 0; k < CONV2D_ROWS; k++) acc[k] = conv2d_width_pixels(o, i + k, j, n);
             }
-            conv2d_width_store(a, acc, CONV2D_WIDTH_ROWS, n, dst + i * a->dst_strides.row + j,
-                               residual == NULL ? NULL : residual + i * a->residual_strides.row + j);
+            conv2d_width_store(a, acc, CONV2D_ROWS, n, i, j);
         }
     }
 }
 
 static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
     const convpool_conv2d_desc *d = a->desc;
-    const int64_t in_channels = d->in_channels / d->groups, step = d->stride_w * a->src_strides.column;
-    const int64_t o = a->out_channel;
-    conv2d_row r = {.a = a,
-                    .weights = a->weights + o * in_channels * d->kh * d->kw,
-                    .bias = a->bias[o],
-                    .channel = o / (d->out_channels / d->groups) * in_channels,
-                    .channels = in_channels,
-                    .y_end = d->kh};
-    float *dst = a->dst + cp_channel_offset(d->dst_layout, a->dst_strides.channel, o);
-    const float *residual = a->residual;
-    if (residual != NULL) residual += cp_channel_offset(d->dst_layout, a->residual_strides.channel, o);
-    const bool depthwise = in_channels == 1 && d->dilation_h == 1 && d->dilation_w == 1 && d->stride_h == step &&
-                           a->src_strides.column == 1 && a->dst_strides.column == 1 &&
-                           (residual == NULL || a->residual_strides.column == 1) && d->kh == d->kw && step <= 2 &&
-                           a->rows >= CONV2D_WIDTH_ROWS;
+    const int64_t in_channels = d->in_channels / d->groups, step = d->stride_w * a->src_strides.column, channel = a->out_channel;
+    const conv2d_channel o = {.a = a,
+                              .weights = a->weights + channel * in_channels * d->kh * d->kw,
+                              .bias = a->bias[channel],
+                              .first = channel / (d->out_channels / d->groups) * in_channels,
+                              .count = in_channels};
+    const int64_t last = d->iw - 1 - (d->kw - 1) * d->dilation_w + d->pad_left;
+    const conv2d_columns columns = {
+        .begin = cp_ceil_div(d->pad_left, d->stride_w),
+        .end = last < 0 ? 0 : last / d->stride_w + 1,
+        .n = CP_MIN(8, a->ow),
+        .masks = d->border == CONVPOOL_BORDER_ZERO && !a->clip_taps && a->src_strides.column == 1 && step <= 2,
+    };
+    const bool depthwise = in_channels == 1 && d->kh == d->kw && d->dilation_h == 1 && d->dilation_w == 1 && d->stride_h == step &&
+                           a->src_strides.column == 1 && a->rows >= CONV2D_ROWS;
     if (depthwise && d->kh == 3 && step == 1) {
-        conv2d_depthwise(&r, dst, residual, 3, 1);
-    } else if (depthwise && d->kh == 3) {
-        conv2d_depthwise(&r, dst, residual, 3, 2);
+        conv2d_depthwise_task(&o, &columns, 3, 1);
+    } else if (depthwise && d->kh == 3 && step == 2) {
+        conv2d_depthwise_task(&o, &columns, 3, 2);
     } else if (depthwise && d->kh == 5 && step == 1) {
-        conv2d_depthwise(&r, dst, residual, 5, 1);
-    } else if (depthwise && d->kh == 5) {
-        conv2d_depthwise(&r, dst, residual, 5, 2);
+        conv2d_depthwise_task(&o, &columns, 5, 1);
+    } else if (depthwise && d->kh == 5 && step == 2) {
+        conv2d_depthwise_task(&o, &columns, 5, 2);
+    } else if (step == 1) {
+        conv2d_width_task(&o, &columns, 1);
+    } else if (step == 2 && a->src_strides.column == 1) {
+        conv2d_width_task(&o, &columns, 2);
     } else {
-        for (int64_t i = a->row; i < a->row + a->rows; i++) {
-            float *dst_row = dst + i * a->dst_strides.row;
-            const float *residual_row = residual == NULL ? NULL : residual + i * a->residual_strides.row;
-            conv2d_row_at(&r, i);
-            if (step == 1) {
-                conv2d_width_row(&r, dst_row, residual_row, 1);
-            } else if (step == 2) {
-                conv2d_width_row(&r, dst_row, residual_row, 2);
-            } else {
-                conv2d_width_row(&r, dst_row, residual_row, step);
-            }
-        }
+        conv2d_width_task(&o, &columns, step);
     }
 }
