@@ -90,10 +90,11 @@ convpool_status cp_tensor_init(cp_tensor *t, const convpool_strides *strides, bo
         }
         t->strides = (convpool_strides){image, t->layout == CONVPOOL_LAYOUT_NHWC ? 1 : plane, row, pixel};
     }
-    const int64_t *given[] = {&t->strides.batch, &t->strides.channel, &t->strides.row, &t->strides.column};
+    int64_t *const given[] = {&t->strides.batch, &t->strides.channel, &t->strides.row, &t->strides.column};
     const int64_t sizes[] = {t->batch, blocked ? cp_ceil_div(t->channels, 8) : t->channels, t->height, t->width};
     for (int i = 0; i < 4; i++) {
-        if (sizes[i] > 1 && *given[i] < 0) return CONVPOOL_STATUS_INVALID_TENSOR_STRIDE;
+        if (sizes[i] == 1) *given[i] = 0; /* Does not matter, whatever it was. */
+        if (*given[i] < 0) return CONVPOOL_STATUS_INVALID_TENSOR_STRIDE;
     }
     *(t->layout == CONVPOOL_LAYOUT_NHWC ? &t->strides.channel : &t->strides.column) = blocked ? 8 : 1;
     if (!cp_footprint_init(&footprint, t)) return CONVPOOL_STATUS_SIZE_OVERFLOW;

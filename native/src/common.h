@@ -55,6 +55,14 @@ convpool_status cp_read_struct(void *ours, const void *theirs, uint32_t size);
 /* Copies ours into the caller's, as much as it has room for; keeps its struct_size. */
 convpool_status cp_write_struct(void *theirs, const void *ours, uint32_t size);
 
+/* How every plan begins: what it is a plan of, and where it was built, since a plan does not move. */
+typedef enum cp_plan_kind { CP_PLAN_CONV2D = 0x43504331, CP_PLAN_POOL2D = 0x43505031 } cp_plan_kind;
+typedef struct cp_plan {
+    const void *self;
+    cp_plan_kind kind;
+} cp_plan;
+static inline bool cp_is_plan(const cp_plan *plan, cp_plan_kind kind) { return plan->self == plan && plan->kind == kind; }
+
 /* A tensor as a run sees it: batch x channels x height x width elements of element_size bytes. */
 typedef struct cp_tensor {
     const void *data;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct convpool_conv2d {
-    const convpool_conv2d *self; /* a plan does not move */
+    cp_plan head;
     convpool_conv2d_desc desc;
     convpool_plan_info info;
     const cp_kernels *kernels;
@@ -272,7 +272,7 @@ convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const voi
     p.clip_taps = d->border == CONVPOOL_BORDER_ZERO && padded && !all_finite(weights, n);
     p.weights = packed;
     p.bias = packed_bias;
-    p.self = memory;
+    p.head = (cp_plan){memory, CP_PLAN_CONV2D};
     memcpy(memory, &p, sizeof p);
     *out = memory;
     return CONVPOOL_STATUS_OK;
@@ -280,13 +280,13 @@ convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const voi
 
 convpool_status convpool_conv2d_plan_info(const convpool_conv2d *p, convpool_plan_info *info) {
     if (p == NULL) return CONVPOOL_STATUS_NULL_POINTER;
-    if (p->self != p) return CONVPOOL_STATUS_INVALID_PLAN;
+    if (!cp_is_plan(&p->head, CP_PLAN_CONV2D)) return CONVPOOL_STATUS_INVALID_PLAN;
     return cp_write_struct(info, &p->info, sizeof p->info);
 }
 
 int64_t convpool_conv2d_task_count(const convpool_conv2d *p, int64_t batch) {
     int64_t tasks;
-    return p != NULL && p->self == p && batch >= 0 && cp_mul(p->info.tasks, batch, &tasks) ? tasks : 0;
+    return p != NULL && cp_is_plan(&p->head, CP_PLAN_CONV2D) && batch >= 0 && cp_mul(p->info.tasks, batch, &tasks) ? tasks : 0;
 }
 
 /* One run: the tensors behind its arguments. */
@@ -470,7 +470,7 @@ convpool_status convpool_conv2d_run(const convpool_conv2d *plan, const convpool_
     conv2d_run run = {.plan = plan};
     int64_t tasks;
     if (plan == NULL) return CONVPOOL_STATUS_NULL_POINTER;
-    if (plan->self != plan) return CONVPOOL_STATUS_INVALID_PLAN;
+    if (!cp_is_plan(&plan->head, CP_PLAN_CONV2D)) return CONVPOOL_STATUS_INVALID_PLAN;
     convpool_status status = cp_read_struct(&a, args, sizeof a);
     if (status != CONVPOOL_STATUS_OK) return status;
     if (a.reserved != 0) return CONVPOOL_STATUS_UNSUPPORTED_FLAG;

@@ -5,8 +5,8 @@
 #include <string.h>
 
 struct convpool_pool2d {
-    const convpool_pool2d *self; /* a plan does not move */
-    convpool_pool2d_desc desc;   /* with oh and ow filled in */
+    cp_plan head;
+    convpool_pool2d_desc desc; /* with oh and ow filled in */
     convpool_plan_info info;
     const cp_kernels *kernels;
     int64_t channels_a_task, rows_a_task;
@@ -148,7 +148,7 @@ convpool_status convpool_pool2d_init(const convpool_pool2d_desc *desc, void *mem
     if (memory == NULL || out == NULL) return CONVPOOL_STATUS_NULL_POINTER;
     if (!cp_is_aligned(memory, CONVPOOL_ALIGNMENT)) return CONVPOOL_STATUS_MISALIGNED;
     if (memory_bytes < p.info.plan_bytes) return CONVPOOL_STATUS_BUFFER_TOO_SMALL;
-    p.self = memory;
+    p.head = (cp_plan){memory, CP_PLAN_POOL2D};
     memcpy(memory, &p, sizeof p);
     *out = memory;
     return CONVPOOL_STATUS_OK;
@@ -156,13 +156,13 @@ convpool_status convpool_pool2d_init(const convpool_pool2d_desc *desc, void *mem
 
 convpool_status convpool_pool2d_plan_info(const convpool_pool2d *p, convpool_plan_info *info) {
     if (p == NULL) return CONVPOOL_STATUS_NULL_POINTER;
-    if (p->self != p) return CONVPOOL_STATUS_INVALID_PLAN;
+    if (!cp_is_plan(&p->head, CP_PLAN_POOL2D)) return CONVPOOL_STATUS_INVALID_PLAN;
     return cp_write_struct(info, &p->info, sizeof p->info);
 }
 
 int64_t convpool_pool2d_task_count(const convpool_pool2d *p, int64_t batch) {
     int64_t tasks;
-    return p != NULL && p->self == p && batch >= 0 && cp_mul(p->info.tasks, batch, &tasks) ? tasks : 0;
+    return p != NULL && cp_is_plan(&p->head, CP_PLAN_POOL2D) && batch >= 0 && cp_mul(p->info.tasks, batch, &tasks) ? tasks : 0;
 }
 
 /* One run: the tensors behind its arguments. In a forward run indices are written, in a transposed one read. */
@@ -186,7 +186,7 @@ static convpool_status check_run(pool2d_run *r, const convpool_pool2d_args *a) {
         r->dst.layout = d->dst_layout;
     }
     r->indices = pooled;
-    r->indices.layout = forward ? d->dst_layout : d->src_layout;
+    r->indices.layout = d->dst_layout;
     r->indices.element_size = sizeof(int64_t);
     r->src.data = a->src;
     r->dst.data = a->dst;
@@ -289,7 +289,7 @@ convpool_status convpool_pool2d_run(const convpool_pool2d *plan, const convpool_
     pool2d_run run = {.plan = plan};
     int64_t tasks, index;
     if (plan == NULL) return CONVPOOL_STATUS_NULL_POINTER;
-    if (plan->self != plan) return CONVPOOL_STATUS_INVALID_PLAN;
+    if (!cp_is_plan(&plan->head, CP_PLAN_POOL2D)) return CONVPOOL_STATUS_INVALID_PLAN;
     convpool_status status = cp_read_struct(&a, args, sizeof a);
     if (status != CONVPOOL_STATUS_OK) return status;
     const convpool_pool2d_desc *d = &plan->desc;

@@ -246,7 +246,8 @@ static CP_INLINE void conv2d_depthwise_task(const conv2d_channel *o, const conv2
 
 static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
     const convpool_conv2d_desc *d = a->desc;
-    const int64_t in_channels = d->in_channels / d->groups, step = d->stride_w * a->src_strides.column, channel = a->out_channel;
+    const int64_t in_channels = d->in_channels / d->groups, channel = a->out_channel;
+    const int64_t step = a->ow == 1 ? 1 : d->stride_w * a->src_strides.column; /* A lone column has no next one to step to. */
     const conv2d_channel o = {.a = a,
                               .weights = a->weights + channel * in_channels * d->kh * d->kw,
                               .bias = a->bias[channel],
