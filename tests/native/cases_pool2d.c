@@ -99,7 +99,6 @@ static void random_rest(rng *r, pool2d_case *c) {
         if (sliding_floats && rng_chance(r, 20)) {
             c->direction = CONVPOOL_DIRECTION_TRANSPOSED;
             c->indices = CONVPOOL_INDICES_PLANE;
-            c->dst_layout = c->src_layout;
         }
     }
     c->batch = PICK(r, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 0);

@@ -509,9 +509,13 @@ static void test_plans(void) {
     refuse_pool(S(INVALID_PLAN), moved, &pool_args, "pool2d run of zeros");
     memcpy(moved, plan, conv_plan_memory.size);
     refuse_conv(S(INVALID_PLAN), moved, &args, "conv2d run of a moved plan");
+    refuse_pool(S(INVALID_PLAN), moved, &pool_args, "pool2d run of a moved convolution");
     check(convpool_conv2d_task_count(moved, 1) == 0, "task_count of a moved plan");
     memcpy(moved, pool_plan, pool_plan_memory.size);
     refuse_pool(S(INVALID_PLAN), moved, &pool_args, "pool2d run of a moved plan");
+    refuse_conv(S(INVALID_PLAN), pool_plan, &args, "conv2d run of a pooling");
+    refuse_pool(S(INVALID_PLAN), plan, &pool_args, "pool2d run of a convolution");
+    expect(S(INVALID_PLAN), convpool_conv2d_plan_info((void *)pool_plan, &info), "conv2d plan_info of a pooling");
     expect(S(INVALID_PLAN), convpool_pool2d_plan_info(moved, &info), "pool2d plan_info of a moved plan");
 
     check(convpool_conv2d_task_count(NULL, 1) == 0 && convpool_pool2d_task_count(NULL, 1) == 0, "task_count of NULL");
