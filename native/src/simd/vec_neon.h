@@ -35,12 +35,12 @@ typedef struct v8_mask {
     int64_t begin, end;
 } v8_mask;
 static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) { return (v8_mask){begin, end}; }
-static CP_NOINLINE v8 v8_load_masked(const float *p, v8_mask m) {
+static inline v8 v8_load_masked(const float *p, v8_mask m) {
     float t[8] = {0};
     for (int64_t i = CP_MAX(m.begin, 0); i < CP_MIN(m.end, 8); i++) t[i] = p[i];
     return v8_load(t);
 }
-static CP_NOINLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) {
+static inline v8 v8_if_masked(v8_mask m, v8 yes, v8 no) {
     float t[8], y[8];
     v8_store(t, no);
     v8_store(y, yes);
