@@ -123,7 +123,7 @@ typedef enum convpool_status {
     CONVPOOL_STATUS_UNSUPPORTED_POOL_WINDOW = 41,
     /** The kind of indices is not supported, or not with this pooling kind. */
     CONVPOOL_STATUS_UNSUPPORTED_INDICES = 42,
-    /** A flag is neither 0 nor 1. */
+    /** A flag is neither 0 nor 1, or a reserved field is not zero. */
     CONVPOOL_STATUS_UNSUPPORTED_FLAG = 43
 } convpool_status;
 
@@ -159,7 +159,8 @@ typedef enum convpool_layout {
     CONVPOOL_LAYOUT_NCHW = 0,
     /** [N][H][W][C]: channels last, as images are stored. */
     CONVPOOL_LAYOUT_NHWC = 1,
-    /** [N][ceil(C/8)][H][W][8]: blocks of 8 channels. Spare channels of dst are written as zero, those of src never matter. */
+    /** [N][ceil(C/8)][H][W][8]: blocks of 8 channels. Spare channels of dst and indices are written as zero, those of
+     * src never matter. */
     CONVPOOL_LAYOUT_NCHW8C = 2
 } convpool_layout;
 
@@ -307,7 +308,8 @@ typedef struct convpool_plan_info {
     double error_bound;
 } convpool_plan_info;
 
-/** Distances between neighbours of a dense or strided tensor, in elements. Strides of dimensions of length 1 do not matter. */
+/** Distances between neighbours of a dense or strided tensor, in elements; never negative, and for src and residual they
+ * may be 0. Strides of dimensions of length 1 do not matter. */
 typedef struct convpool_strides {
     /** From one image to the next. */
     int64_t batch;
@@ -389,7 +391,7 @@ typedef struct convpool_conv2d_args {
     uint32_t struct_size;
     /** Zero. */
     uint32_t reserved;
-    /** Number of images; 0 is legal and does nothing. */
+    /** Number of images; 0 is legal, looks at no pointer and does nothing. */
     int64_t batch;
     /** Input, batch x in_channels x ih x iw. */
     const void *src;
@@ -477,7 +479,7 @@ typedef struct convpool_pool2d_desc {
     int64_t pad_left;
     /** Columns of padding on the right; below the dilated window. */
     int64_t pad_right;
-    /** An average divides by this; 0 is no override. */
+    /** An average over a sliding window divides by this; 0 is no override. */
     int64_t divisor_override;
 } convpool_pool2d_desc;
 
@@ -487,7 +489,7 @@ typedef struct convpool_pool2d_args {
     uint32_t struct_size;
     /** Zero. */
     uint32_t reserved;
-    /** Number of images; 0 is legal and does nothing. */
+    /** Number of images; 0 is legal, looks at no pointer and does nothing. */
     int64_t batch;
     /** Input, batch x channels x ih x iw. */
     const void *src;

@@ -77,7 +77,7 @@ internal sealed record Pool2DCase(
                 values,
                 seed));
 
-    /// <summary>Any max-unpooling of one layout.</summary>
+    /// <summary>Any max-unpooling.</summary>
     public static readonly Gen<Pool2DCase> UnpoolGenerator = Generator.Select(pool => pool with
     {
         Kind = convpool_pool_kind.CONVPOOL_POOL_KIND_MAX,
@@ -85,7 +85,6 @@ internal sealed record Pool2DCase(
         Direction = convpool_direction.CONVPOOL_DIRECTION_TRANSPOSED,
         Types = default,
         Indices = convpool_indices.CONVPOOL_INDICES_PLANE,
-        Layouts = (pool.Layouts.Destination, pool.Layouts.Destination),
     });
 
     /// <summary>A dense NCHW pooling of f32 with sliding windows.</summary>

@@ -84,7 +84,7 @@ internal enum convpool_status
     CONVPOOL_STATUS_UNSUPPORTED_POOL_WINDOW = 41,
     /// <summary>The kind of indices is not supported, or not with this pooling kind.</summary>
     CONVPOOL_STATUS_UNSUPPORTED_INDICES = 42,
-    /// <summary>A flag is neither 0 nor 1.</summary>
+    /// <summary>A flag is neither 0 nor 1, or a reserved field is not zero.</summary>
     CONVPOOL_STATUS_UNSUPPORTED_FLAG = 43,
 }
 
@@ -124,7 +124,8 @@ internal enum convpool_layout
     /// <summary>[N][H][W][C]: channels last, as images are stored.</summary>
     CONVPOOL_LAYOUT_NHWC = 1,
     /// <summary>
-    /// [N][ceil(C/8)][H][W][8]: blocks of 8 channels. Spare channels of dst are written as zero, those of src never matter.
+    /// [N][ceil(C/8)][H][W][8]: blocks of 8 channels. Spare channels of dst and indices are written as zero, those of src never
+    /// matter.
     /// </summary>
     CONVPOOL_LAYOUT_NCHW8C = 2,
 }
@@ -309,7 +310,8 @@ internal partial struct convpool_plan_info
 }
 
 /// <summary>
-/// Distances between neighbours of a dense or strided tensor, in elements. Strides of dimensions of length 1 do not matter.
+/// Distances between neighbours of a dense or strided tensor, in elements; never negative, and for src and residual they may be 0.
+/// Strides of dimensions of length 1 do not matter.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal partial struct convpool_strides
@@ -434,7 +436,7 @@ internal unsafe partial struct convpool_conv2d_args
     /// <summary>Zero.</summary>
     public uint reserved;
 
-    /// <summary>Number of images; 0 is legal and does nothing.</summary>
+    /// <summary>Number of images; 0 is legal, looks at no pointer and does nothing.</summary>
     public long batch;
 
     /// <summary>Input, batch x in_channels x ih x iw.</summary>
@@ -562,7 +564,7 @@ internal partial struct convpool_pool2d_desc
     /// <summary>Columns of padding on the right; below the dilated window.</summary>
     public long pad_right;
 
-    /// <summary>An average divides by this; 0 is no override.</summary>
+    /// <summary>An average over a sliding window divides by this; 0 is no override.</summary>
     public long divisor_override;
 }
 
@@ -576,7 +578,7 @@ internal unsafe partial struct convpool_pool2d_args
     /// <summary>Zero.</summary>
     public uint reserved;
 
-    /// <summary>Number of images; 0 is legal and does nothing.</summary>
+    /// <summary>Number of images; 0 is legal, looks at no pointer and does nothing.</summary>
     public long batch;
 
     /// <summary>Input, batch x channels x ih x iw.</summary>
