@@ -6,6 +6,7 @@ namespace ConvPool.Compare;
 internal static class LayerComparison
 {
     private const double Tolerance = 5e-5;
+    private const Entrants AllEntrants = Entrants.Strict | Entrants.Managed | Entrants.OneDnn;
 
     /// <summary>Smallest time of one contender set against the limit that was measured for the layer.</summary>
     internal sealed record Row(LayerShape Layer, RaceResult Race, Limits Limits)
@@ -30,7 +31,7 @@ internal static class LayerComparison
         foreach (var layer in layers)
         {
             var race = Race.Run(
-                LayerGraphs.ToGraph(layer), threads, secondsPerLayer, Entrants.Strict | Entrants.Managed, Tolerance);
+                LayerGraphs.ToGraph(layer), threads, secondsPerLayer, AllEntrants, Tolerance);
             races.Add(race);
             Console.WriteLine($"[{races.Count,2}/{layers.Count}] {race}");
         }
@@ -51,7 +52,7 @@ internal static class LayerComparison
     private static Table ToTable(IReadOnlyList<Row> rows)
     {
         var table = new Table(
-            "layer", "algorithm", "us", "rate", "of limit", "strict us", "managed us", "ORT us", "/ ORT", "target");
+            "layer", "algorithm", "us", "rate", "of limit", "strict us", "managed us", "oneDNN us", "ORT us", "/ ORT", "target");
         foreach (var row in rows)
         {
             var race = row.Race;
@@ -66,6 +67,7 @@ internal static class LayerComparison
                 $"{row.ShareOfLimit(Race.ConvPool):P0}",
                 $"{race[Race.ConvPoolStrict]?.MinMicroseconds:F1}",
                 $"{race[Race.Managed]?.MinMicroseconds:F1}",
+                $"{race[Race.OneDnn]?.MinMicroseconds:F1}",
                 $"{race[Race.OnnxRuntime]?.MinMicroseconds:F1}",
                 $"{race.OverOnnxRuntime:F2}",
                 $"{row.Layer.TargetOverOrt:F2}");

@@ -17,6 +17,7 @@ internal static class Machine
             ? $"ConvPool {ConvPoolRuntime.NativeVersion}, {ConvPoolRuntime.InstructionSet}, by {ConvPoolRuntime.NativeCompiler}"
             : "ConvPool without its native library",
         $"ONNX Runtime {OrtEnv.Instance().GetVersionString()}",
+        $"oneDNN {(OneDnn.IsInstalled ? "2, plain NCHW in and out" : "2 (libdnnl.so.2) is not installed and not measured")}",
     ];
 
     public static string ProcessorName()

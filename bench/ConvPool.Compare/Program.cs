@@ -33,7 +33,7 @@ var networks = new Option<bool>("--networks")
     Description = "SqueezeNet 1.1, VGG-16 and MobileNetV2 features instead of the table",
 };
 var accuracy = new Option<bool>("--accuracy") { Description = "Errors of each algorithm against sums in double precision" };
-var all = new Option<bool>("--all") { Description = "Everything: the table with 1 and with all threads, networks, sweep, accuracy" };
+var all = new Option<bool>("--all") { Description = "The table with 1 and with all threads, networks, sweep and accuracy" };
 var updateDocs = new Option<bool>("--update-docs")
 {
     Description = "Put the results into README.md and docs/performance.md",

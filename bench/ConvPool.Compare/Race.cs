@@ -9,6 +9,7 @@ internal enum Entrants
     None = 0,
     Strict = 1,
     Managed = 2,
+    OneDnn = 4,
 }
 
 /// <summary>What a race over a graph brought out.</summary>
@@ -35,6 +36,7 @@ internal static class Race
     public const string ConvPoolStrict = "convpool-strict";
     public const string Managed = "managed";
     public const string OnnxRuntime = "ort";
+    public const string OneDnn = "onednn";
 
     private const int InputSeed = 2;
 
@@ -62,6 +64,11 @@ internal static class Race
             if (entrants.HasFlag(Entrants.Managed))
             {
                 contenders.Add(new ConvPoolContender(Managed, graph, input, Backend.Managed, NumericsMode.Strict, threads));
+            }
+
+            if (entrants.HasFlag(Entrants.OneDnn) && OneDnnContender.TryCreate(graph, input, threads) is { } oneDnn)
+            {
+                contenders.Add(oneDnn);
             }
 
             contenders.ForEach(contender => contender.Run());

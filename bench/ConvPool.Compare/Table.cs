@@ -2,7 +2,9 @@ using System.Text;
 
 namespace ConvPool.Compare;
 
-/// <summary>A table for the screen and for Markdown: the first column is text, the others are numbers.</summary>
+/// <summary>
+/// A table for the screen and for Markdown: the first column is text, the others are numbers. A column without any is left out.
+/// </summary>
 internal sealed class Table(params string[] headers)
 {
     private readonly List<string[]> _rows = [];
@@ -11,11 +13,10 @@ internal sealed class Table(params string[] headers)
 
     public string ToText()
     {
-        var widths = Enumerable.Range(0, headers.Length)
-            .Select(i => _rows.Append(headers).Max(row => row[i].Length))
-            .ToArray();
+        var rows = Shown();
+        var widths = rows[0].Select((_, i) => rows.Max(row => row[i].Length)).ToArray();
         var text = new StringBuilder();
-        foreach (var row in _rows.Prepend(headers))
+        foreach (var row in rows)
         {
             text.AppendJoin("  ", row.Select((cell, i) => i == 0 ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i])))
                 .AppendLine();
@@ -27,10 +28,18 @@ internal sealed class Table(params string[] headers)
     public string ToMarkdown()
     {
         var text = new StringBuilder();
-        AppendRow(text, headers);
-        AppendRow(text, headers.Select((_, i) => i == 0 ? "---" : "---:"));
-        _rows.ForEach(row => AppendRow(text, row));
+        var rows = Shown();
+        AppendRow(text, rows[0]);
+        AppendRow(text, rows[0].Select((_, i) => i == 0 ? "---" : "---:"));
+        rows.Skip(1).ToList().ForEach(row => AppendRow(text, row));
         return text.ToString();
+    }
+
+    /// <summary>Headers and rows without empty columns.</summary>
+    private string[][] Shown()
+    {
+        var columns = Enumerable.Range(0, headers.Length).Where(i => _rows.Exists(row => row[i].Length > 0)).ToArray();
+        return [.. _rows.Prepend(headers).Select(row => Array.ConvertAll(columns, i => row[i]))];
     }
 
     private static void AppendRow(StringBuilder text, IEnumerable<string> cells) =>
