@@ -67,8 +67,7 @@ internal sealed class Limits
         var wide = Gigaflops512 is { } value ? $" ({value:F0} with AVX-512)" : "";
         (string Name, int Log)[] footprints = [("64 KB", 16), ("512 KB", 19), ("4 MB", 22), ("16 MB", 24), ("256 MB", 28)];
         var copies = footprints.Select(footprint => $"{footprint.Name} {Gigabytes(1 << footprint.Log):F0}");
-        return $"{Report.Threads(Threads)}: FMA {Gigaflops:F0} GFLOP/s{wide}; copy, read + written, within "
-            + $"{string.Join(", ", copies)} GB/s";
+        return $"{Report.Threads(Threads)}: FMA {Gigaflops:F0} GFLOP/s{wide}; copy within {string.Join(", ", copies)} GB/s";
     }
 
     private static double OnAllThreads(int threads, Func<double> measure)
