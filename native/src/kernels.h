@@ -13,7 +13,8 @@ enum {
 };
 
 /* conv2d_pack: copies a band of an image into [block of 8 channels][row][column][channel], with the border applied.
- * The last block is as narrow as its channels: [row][column][channels % 8]. */
+ * The last block is as narrow as its channels: [row][column][channels % 8]. With `pixel` all channels of a pixel lie side by side.
+ */
 typedef struct cp_conv2d_pack {
     const float *src; /* pixel (0, 0), channel 0 of the image */
     convpool_layout layout;
@@ -23,6 +24,8 @@ typedef struct cp_conv2d_pack {
     int64_t channel, channels; /* first and number */
     int64_t row, column;       /* of the image, where the band begins; may be negative */
     int64_t rows, columns;     /* of the band */
+    int64_t block;             /* channels of a block: 8, or at least all */
+    int64_t pitch;             /* floats from one packed pixel to the next, or 0: as many as its block has channels */
     float *dst;
 } cp_conv2d_pack;
 
@@ -30,7 +33,8 @@ typedef struct cp_conv2d_pack {
  * input channels with all taps, in the documented order. */
 typedef struct cp_conv2d_tiles {
     const float *x;          /* from conv2d_pack */
-    int64_t block;           /* floats of a full block of x */
+    int64_t block, pitch;    /* as packed */
+    int64_t packed_pixels;   /* of a block */
     const float *weights;    /* [block][kh][kw][channel][16], the blocks of x */
     const float *bias;       /* 16 floats that acc starts from, or NULL: acc is read */
     float *acc;              /* [pixels][16] */

@@ -12,22 +12,23 @@ static CP_INLINE const float *conv2d_pack_source(const cp_conv2d_pack *a, int64_
 }
 
 /* Columns [begin, end) of a band row, cell by cell. */
-static void conv2d_pack_cells(const cp_conv2d_pack *a, const int64_t *channel, int64_t width, int64_t y, int64_t begin, int64_t end,
-                              float *dst) {
+static void conv2d_pack_cells(const cp_conv2d_pack *a, const int64_t *channel, int64_t width, int64_t pitch, int64_t y,
+                              int64_t begin, int64_t end, float *dst) {
     for (int64_t j = begin; j < end; j++) {
         const int64_t x = cp_border(a->border, a->column + j, a->iw);
         if (y < 0 || x < 0) {
-            for (int64_t c = 0; c < width; c++) dst[j * width + c] = 0.0f;
+            for (int64_t c = 0; c < width; c++) dst[j * pitch + c] = 0.0f;
         } else {
-            for (int64_t c = 0; c < width; c++) dst[j * width + c] = *conv2d_pack_source(a, channel[c], y, x);
+            for (int64_t c = 0; c < width; c++) dst[j * pitch + c] = *conv2d_pack_source(a, channel[c], y, x);
         }
     }
 }
 
 static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
-    float *dst = a->dst;
     for (int64_t c = 0; c < a->channels; c += CP_BLOCK) {
-        const int64_t width = CP_MIN(CP_BLOCK, a->channels - c);
+        const int64_t width = CP_MIN(CP_BLOCK, a->channels - c), first = c - c % a->block;
+        const int64_t pitch = a->pitch != 0 ? a->pitch : CP_MIN(a->block, a->channels - first);
+        float *dst = a->dst + first * a->rows * a->columns + (c - first);
         int64_t channel[CP_BLOCK] = {0};
         bool side_by_side = width == CP_BLOCK;
         for (int64_t k = 0; k < width; k++) {
@@ -39,7 +40,7 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
             const int64_t y = cp_border(a->border, a->row + i, a->ih);
             int64_t j = CP_MIN(a->columns, CP_MAX(0, -a->column));
             const int64_t end = y < 0 ? j : CP_MAX(j, CP_MIN(a->columns, a->iw - a->column));
-            conv2d_pack_cells(a, channel, width, y, 0, j, dst);
+            conv2d_pack_cells(a, channel, width, pitch, y, 0, j, dst);
             if (planes) {
                 for (; j + 8 <= end; j += 8) {
                     v8 t[8];
@@ -47,13 +48,13 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
                     for (int k = 0; k < 8; k++) t[k] = v8_load(conv2d_pack_source(a, channel[k], y, a->column + j));
                     v8_transpose(t);
                     CP_UNROLL
-                    for (int k = 0; k < 8; k++) v8_store(dst + (j + k) * 8, t[k]);
+                    for (int k = 0; k < 8; k++) v8_store(dst + (j + k) * pitch, t[k]);
                 }
             } else if (side_by_side) {
-                for (; j < end; j++) v8_store(dst + j * 8, v8_load(conv2d_pack_source(a, channel[0], y, a->column + j)));
+                for (; j < end; j++) v8_store(dst + j * pitch, v8_load(conv2d_pack_source(a, channel[0], y, a->column + j)));
             }
-            conv2d_pack_cells(a, channel, width, y, j, a->columns, dst);
-            dst += a->columns * width;
+            conv2d_pack_cells(a, channel, width, pitch, y, j, a->columns, dst);
+            dst += a->columns * pitch;
         }
     }
 }
@@ -99,18 +100,13 @@ static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t first, const
         acc[p][0] = v8_load(a->bias != NULL ? a->bias : out + p * CP_PANEL);
         acc[p][1] = v8_load(a->bias != NULL ? a->bias + 8 : out + p * CP_PANEL + 8);
     }
-    int64_t c = 0;
-    for (; c + CP_BLOCK <= a->channels; c += CP_BLOCK) {
+    for (int64_t c = 0; c < a->channels; c += a->block) {
+        const int64_t width = CP_MIN(a->block, a->channels - c);
         CP_UNROLL
-        for (int p = 0; p < pixels; p++) x[p] = block + (int64_t)a->position[first + p] * CP_BLOCK;
-        conv2d_tile_block(a, x, weights, pixels, CP_BLOCK, acc);
-        block += a->block;
-        weights += a->kh * a->kw * CP_BLOCK * CP_PANEL;
-    }
-    if (c < a->channels) {
-        CP_UNROLL
-        for (int p = 0; p < pixels; p++) x[p] = block + (int64_t)a->position[first + p] * (a->channels - c);
-        conv2d_tile_block(a, x, weights, pixels, a->channels - c, acc);
+        for (int p = 0; p < pixels; p++) x[p] = block + a->position[first + p] * (a->pitch != 0 ? a->pitch : width);
+        conv2d_tile_block(a, x, weights, pixels, width, acc);
+        block += a->packed_pixels * width;
+        weights += a->kh * a->kw * width * CP_PANEL;
     }
     CP_UNROLL
     for (int p = 0; p < pixels; p++) {

@@ -6,17 +6,6 @@
  * Bound:      loads; for large planes the memory that src comes from.
  * Edges:      masked loads, where windows cross the left and right border of zeros; other borders go pixel by pixel. */
 
-enum { CONV2D_ROWS = 4, CONV2D_KERNEL = 5 };
-
-/* 8 floats, `step` apart. */
-static CP_INLINE v8 v8_load_step(const float *p, int64_t step) {
-    if (step == 1) return v8_load(p);
-    if (step == 2) return v8_in_order(v8_pick_even7(v8_load(p), v8_load(p + 7)));
-    float t[8];
-    for (int i = 0; i < 8; i++) t[i] = p[i * step];
-    return v8_load(t);
-}
-
 /* The 8 columns from x on, `step` (1 or 2) apart, of a row of `width` columns of which column x is at p; zero outside. */
 static CP_INLINE v8 v8_load_edge(const float *p, int64_t x, int64_t width, int64_t step) {
     const v8 near = v8_load_masked(p, v8_range(-x, width - x));
@@ -88,7 +77,7 @@ static CP_INLINE void conv2d_width_block(const conv2d_channel *o, int64_t i, int
         for (int64_t c = 0; c < channels; c++) channel[c] = conv2d_channel_offset(o, cb + c);
         for (int64_t ty = y_begin; ty < y_end; ty++) {
             const float *weights = o->weights + (cb * d->kh + ty) * d->kw;
-            const float *row[CONV2D_ROWS];
+            const float *row[WINDOW_ROWS];
             CP_UNROLL
             for (int k = 0; k < rows; k++) row[k] = a->src + conv2d_row_offset(a, i + k, ty) + left * column;
             for (int64_t tx = 0; tx < d->kw; tx++, weights++) {
@@ -107,37 +96,28 @@ static CP_INLINE void conv2d_width_block(const conv2d_channel *o, int64_t i, int
     }
 }
 
-/* 4 x 8 outputs of a depthwise channel with a square kernel, from column j on. `lines` are the rows of the input that they need,
- * NULL for one outside; `w` the weights, each in all lanes. */
-static CP_INLINE void conv2d_depthwise_block(const conv2d_channel *o, const float *const *lines, const v8 *w, int64_t j, v8 *acc,
-                                             const int kernel, const int step, const bool edge) {
-    const convpool_conv2d_desc *d = o->a->desc;
-    const int64_t x = j * step - d->pad_left;
-    v8_mask near[CONV2D_KERNEL], far[CONV2D_KERNEL];
+/* 4 x 8 outputs of a depthwise channel with a square kernel. `lines` are the rows of the input that they need, at the first column
+ * of the first window; NULL for one outside. */
+static CP_INLINE void conv2d_depthwise_block(const float *const *lines, int64_t x, const v8 *w, v8 bias, v8 *acc, const int kernel,
+                                             const int step, const window_edge *edge) {
     CP_UNROLL
-    for (int tx = 0; edge && tx < kernel; tx++) {
-        near[tx] = v8_range(-(x + tx), d->iw - (x + tx));
-        far[tx] = v8_range(-(x + tx) - 7, d->iw - (x + tx) - 7);
-    }
+    for (int k = 0; k < WINDOW_ROWS; k++) acc[k] = bias;
     CP_UNROLL
-    for (int k = 0; k < CONV2D_ROWS; k++) acc[k] = v8_set1(o->bias);
-    CP_UNROLL
-    for (int line = 0; line < (CONV2D_ROWS - 1) * step + kernel; line++) {
+    for (int line = 0; line < (WINDOW_ROWS - 1) * step + kernel; line++) {
+        v8 taps[WINDOW_KERNEL];
         if (lines[line] == NULL) continue;
-        const float *row = lines[line] + x;
+        window_taps(lines[line] + x, kernel, step, edge, NULL, taps);
         CP_UNROLL
         for (int tx = 0; tx < kernel; tx++) {
-            v8 v = edge ? v8_load_masked(row + tx, near[tx]) : v8_load(row + tx);
-            if (step == 2) v = v8_pick_even7(v, edge ? v8_load_masked(row + tx + 7, far[tx]) : v8_load(row + tx + 7));
             CP_UNROLL
-            for (int k = 0; k < CONV2D_ROWS; k++) {
+            for (int k = 0; k < WINDOW_ROWS; k++) {
                 const int ty = line - k * step;
-                if (ty >= 0 && ty < kernel) acc[k] = v8_fma(v, w[ty * kernel + tx], acc[k]);
+                if (ty >= 0 && ty < kernel) acc[k] = v8_fma(taps[tx], w[ty * kernel + tx], acc[k]);
             }
         }
     }
     CP_UNROLL
-    for (int k = 0; k < CONV2D_ROWS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
+    for (int k = 0; k < WINDOW_ROWS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
 }
 
 /* How the vectors of a row lie: whole windows within [begin, end), masks where they may serve beyond. */
@@ -183,7 +163,7 @@ static CP_NOINLINE v8 conv2d_width_pixels(const conv2d_channel *o, int64_t i, in
 static CP_INLINE void conv2d_width_rows(const conv2d_channel *o, const conv2d_columns *columns, int64_t i, int64_t y_begin,
                                         int64_t y_end, const int rows, const int64_t step) {
     const cp_conv2d_width *a = o->a;
-    v8 acc[CONV2D_ROWS];
+    v8 acc[WINDOW_ROWS];
     for (int64_t block = 0; block < a->ow; block += 8) {
         const int64_t n = columns->n, j = CP_MIN(block, a->ow - n);
         if (j >= columns->begin && j + 8 <= columns->end) {
@@ -205,10 +185,10 @@ static CP_INLINE void conv2d_width_task(const conv2d_channel *o, const conv2d_co
     for (int64_t i = a->row; i < rows_end;) {
         int64_t y_begin, y_end, last_begin, last_end;
         conv2d_row_taps(d, i, &y_begin, &y_end);
-        conv2d_row_taps(d, i + CONV2D_ROWS - 1, &last_begin, &last_end);
-        if (i + CONV2D_ROWS <= rows_end && y_end - y_begin == d->kh && last_end - last_begin == d->kh) {
-            conv2d_width_rows(o, columns, i, y_begin, y_end, CONV2D_ROWS, step);
-            i += CONV2D_ROWS;
+        conv2d_row_taps(d, i + WINDOW_ROWS - 1, &last_begin, &last_end);
+        if (i + WINDOW_ROWS <= rows_end && y_end - y_begin == d->kh && last_end - last_begin == d->kh) {
+            conv2d_width_rows(o, columns, i, y_begin, y_end, WINDOW_ROWS, step);
+            i += WINDOW_ROWS;
         } else {
             conv2d_width_rows(o, columns, i, y_begin, y_end, 1, step);
             i++;
@@ -216,31 +196,61 @@ static CP_INLINE void conv2d_width_task(const conv2d_channel *o, const conv2d_co
     }
 }
 
-/* The same for a depthwise channel; at least 4 rows. The last rows and the last vector overlap the ones before. */
+/* Blocks of whole windows from column j to `end`, the last one overlapping the one before. A loop of its own, so that 3x3 weights
+ * stay in registers: 9 weights, 4 accumulators and 3 inputs are all 16. Writes clipped results without residual. */
+static CP_INLINE void conv2d_depthwise_inside(const conv2d_channel *o, const float *const *lines, int64_t i, int64_t j, int64_t end,
+                                              const int kernel, const int step) {
+    const cp_conv2d_width *a = o->a;
+    const v8 bias = v8_set1(o->bias), lo = v8_set1(a->activation.lo), hi = v8_set1(a->activation.hi);
+    const int64_t pitch = a->dst_strides.row;
+    float *dst = a->dst + i * pitch;
+    v8 w[WINDOW_KERNEL * WINDOW_KERNEL], acc[WINDOW_ROWS];
+    CP_UNROLL
+    for (int t = 0; t < kernel * kernel; t++) w[t] = v8_set1(o->weights[t]);
+    for (; j < end; j += 8) {
+        const int64_t at = CP_MIN(j, end - 8);
+        conv2d_depthwise_block(lines, at * step, w, bias, acc, kernel, step, NULL);
+        CP_UNROLL
+        for (int k = 0; k < WINDOW_ROWS; k++) v8_store(dst + k * pitch + at, v8_clip(acc[k], lo, hi));
+    }
+}
+
+/* A depthwise channel of at least 4 rows, the last of which overlap the ones before: a block at each end of a row, and whole
+ * windows between them. */
 static CP_INLINE void conv2d_depthwise_task(const conv2d_channel *o, const conv2d_columns *columns, const int kernel,
                                             const int step) {
     const cp_conv2d_width *a = o->a;
     const convpool_conv2d_desc *d = a->desc;
-    const float *plane = a->src + conv2d_channel_offset(o, 0), *lines[(CONV2D_ROWS - 1) * 2 + CONV2D_KERNEL];
-    v8 w[CONV2D_KERNEL * CONV2D_KERNEL], acc[CONV2D_ROWS];
+    const float *plane = a->src + conv2d_channel_offset(o, 0), *lines[WINDOW_LINES];
+    const int64_t n = columns->n, pitch = a->dst_strides.row;
+    const bool plain = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP && n == 8;
+    const bool inside = plain && a->ow > 16;
+    const v8 bias = v8_set1(o->bias), lo = v8_set1(a->activation.lo), hi = v8_set1(a->activation.hi);
+    v8 w[WINDOW_KERNEL * WINDOW_KERNEL], acc[WINDOW_ROWS];
     for (int t = 0; t < kernel * kernel; t++) w[t] = v8_set1(o->weights[t]);
-    for (int64_t group = a->row; group < a->row + a->rows; group += CONV2D_ROWS) {
-        const int64_t i = CP_MIN(group, a->row + a->rows - CONV2D_ROWS);
-        for (int line = 0; line < (CONV2D_ROWS - 1) * step + kernel; line++) {
+    window_edge edges[2];
+    int edge_count = 0;
+    if (!inside || columns->begin > 0) window_edge_init(&edges[edge_count++], 0, d->pad_left, d->iw, kernel, step);
+    if ((!inside && a->ow > 8) || (inside && columns->end < a->ow)) {
+        window_edge_init(&edges[edge_count++], a->ow - n, d->pad_left, d->iw, kernel, step);
+    }
+    for (int64_t group = a->row; group < a->row + a->rows; group += WINDOW_ROWS) {
+        const int64_t i = CP_MIN(group, a->row + a->rows - WINDOW_ROWS);
+        for (int line = 0; line < (WINDOW_ROWS - 1) * step + kernel; line++) {
             const int64_t y = cp_border(d->border, i * step - d->pad_top + line, d->ih);
-            lines[line] = y < 0 ? NULL : plane + y * a->src_strides.row;
+            lines[line] = y < 0 ? NULL : plane + y * a->src_strides.row - d->pad_left;
         }
-        for (int64_t block = 0; block < a->ow; block += 8) {
-            const int64_t n = columns->n, j = CP_MIN(block, a->ow - n);
-            if (j >= columns->begin && j + 8 <= columns->end) {
-                conv2d_depthwise_block(o, lines, w, j, acc, kernel, step, false);
-            } else if (columns->masks) {
-                conv2d_depthwise_block(o, lines, w, j, acc, kernel, step, true);
+        for (int e = 0; e < edge_count; e++) {
+            const int64_t j = edges[e].j;
+            conv2d_depthwise_block(lines, j * step, w, bias, acc, kernel, step, &edges[e]);
+            if (plain) {
+                CP_UNROLL
+                for (int k = 0; k < WINDOW_ROWS; k++) v8_store(a->dst + (i + k) * pitch + j, v8_clip(acc[k], lo, hi));
             } else {
-                for (int k = 0; k < CONV2D_ROWS; k++) acc[k] = conv2d_width_pixels(o, i + k, j, n);
+                conv2d_width_store(a, acc, WINDOW_ROWS, n, i, j);
             }
-            conv2d_width_store(a, acc, CONV2D_ROWS, n, i, j);
         }
+        if (inside) conv2d_depthwise_inside(o, lines, i, columns->begin, CP_MIN(columns->end, a->ow), kernel, step);
     }
 }
 
@@ -260,8 +270,10 @@ static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
         .n = CP_MIN(8, a->ow),
         .masks = d->border == CONVPOOL_BORDER_ZERO && !a->clip_taps && a->src_strides.column == 1 && step <= 2,
     };
+    const bool plain = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP;
     const bool depthwise = in_channels == 1 && d->kh == d->kw && d->dilation_h == 1 && d->dilation_w == 1 && d->stride_h == step &&
-                           a->src_strides.column == 1 && a->rows >= CONV2D_ROWS;
+                           a->rows >= WINDOW_ROWS && a->dst_strides.column == 1 && columns.masks &&
+                           (a->ow <= 16 || (plain && columns.begin <= 8 && columns.end + 8 >= a->ow));
     if (depthwise && d->kh == 3 && step == 1) {
         conv2d_depthwise_task(&o, &columns, 3, 1);
     } else if (depthwise && d->kh == 3 && step == 2) {

@@ -6,7 +6,7 @@
  * Channels:  1 output x 32 channels, lanes along the channels: every tap is a plain load.
  * Bound:     loads, one (stride 2: two) for each tap and vector; in the end the memory that src comes from. */
 
-enum { POOL2D_VECTORS = 4, POOL2D_KERNEL = 3 };
+enum { POOL2D_VECTORS = 4 };
 
 /* The four reductions; a window's row is reduced first, then the rows. */
 typedef enum pool2d_op { POOL2D_MAX, POOL2D_SUM, POOL2D_SUM_ABS, POOL2D_SUM_SQUARES } pool2d_op;
@@ -210,98 +210,98 @@ static CP_INLINE void pool2d_width_rows(const cp_pool2d_band *a, const pool2d_op
     }
 }
 
-/* Row reduction of 8 windows from column `row` on: `kernel` taps, `step` apart, in the order of v8_pick_even for step 2. With
- * `edge`, columns outside [0, end) count as `fill`; `x` is the column of `row`. */
-static CP_INLINE v8 pool2d_block_row(const float *row, const v8_mask *lo, const v8_mask *hi, v8 fill, const int kernel,
-                                     const int step, const pool2d_op op, const bool edge) {
-    v8 acc = v8_zero();
+/* 4 x 8 outputs of a plane. `lines` are the rows of the input that they need, at the first column of the first window; NULL for one
+ * outside. Each is reduced once for all outputs that need it. */
+static CP_INLINE void pool2d_block(const float *const *lines, int64_t x, v8 *acc, const int kernel, const int step,
+                                   const pool2d_op op, const window_edge *edge) {
+    const v8 none = pool2d_start(op);
     CP_UNROLL
-    for (int tx = 0; tx < kernel; tx++) {
-        v8 x = edge ? v8_if_masked(lo[tx], v8_load_masked(row + tx, lo[tx]), fill) : v8_load(row + tx);
-        if (step == 2) {
-            const v8 far = edge ? v8_if_masked(hi[tx], v8_load_masked(row + tx + 7, hi[tx]), fill) : v8_load(row + tx + 7);
-            x = v8_pick_even7(x, far);
-        }
-        acc = tx == 0 && op == POOL2D_MAX ? x : pool2d_step(op, acc, x);
-    }
-    return acc;
-}
-
-/* 4 x 8 outputs of a plane from (i, j) on. Each row of the input is reduced once for all outputs that need it. */
-static CP_INLINE void pool2d_block(const cp_pool2d_band *a, const float *plane, int64_t i, int64_t j, v8 acc[POOL2D_VECTORS],
-                                   const int kernel, const int step, const pool2d_op op, const bool edge) {
-    const convpool_pool2d_desc *d = a->desc;
-    const int64_t x = j * step - d->pad_left, y = i * step - d->pad_top;
-    v8_mask lo[POOL2D_KERNEL], hi[POOL2D_KERNEL];
-    const v8 fill = pool2d_start(op);
+    for (int k = 0; k < WINDOW_ROWS; k++) acc[k] = none;
     CP_UNROLL
-    for (int tx = 0; edge && tx < kernel; tx++) {
-        lo[tx] = v8_range(-(x + tx), d->iw - (x + tx));
-        hi[tx] = v8_range(-(x + tx) - 7, d->iw - (x + tx) - 7);
-    }
-    CP_UNROLL
-    for (int k = 0; k < POOL2D_VECTORS; k++) acc[k] = fill;
-    CP_UNROLL
-    for (int line = 0; line < (POOL2D_VECTORS - 1) * step + kernel; line++) {
-        if (y + line < 0 || y + line >= d->ih) continue;
-        const v8 row = pool2d_block_row(plane + (y + line) * a->src_strides.row + x, lo, hi, fill, kernel, step, op, edge);
+    for (int line = 0; line < (WINDOW_ROWS - 1) * step + kernel; line++) {
+        v8 taps[WINDOW_KERNEL], row = none;
+        if (lines[line] == NULL) continue;
+        window_taps(lines[line] + x, kernel, step, edge, op == POOL2D_MAX ? &none : NULL, taps);
         CP_UNROLL
-        for (int k = 0; k < POOL2D_VECTORS; k++) {
+        for (int tx = 0; tx < kernel; tx++) row = pool2d_step(op, row, taps[tx]);
+        CP_UNROLL
+        for (int k = 0; k < WINDOW_ROWS; k++) {
             const int ty = line - k * step;
-            if (ty >= 0 && ty < kernel) acc[k] = op == POOL2D_MAX ? v8_max_first(acc[k], row) : v8_add(acc[k], row);
+            if (ty < 0 || ty >= kernel) continue;
+            acc[k] = op == POOL2D_MAX ? v8_max_first(acc[k], row) : v8_add(acc[k], row);
         }
     }
     CP_UNROLL
-    for (int k = 0; k < POOL2D_VECTORS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
+    for (int k = 0; k < WINDOW_ROWS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
 }
 
-/* Divides the sums of a block; `inside` says that all its windows lie within the columns of the image. */
-static CP_INLINE void pool2d_block_average(const cp_pool2d_band *a, const pool2d_axis *rows, int64_t j, int64_t n, bool inside,
-                                           v8 acc[POOL2D_VECTORS]) {
-    const convpool_pool2d_desc *d = a->desc;
-    pool2d_axis columns[8] = {{.cells = d->kw}};
-    for (int64_t p = 0; !inside && p < n; p++) columns[p] = pool2d_columns(d, j + p);
-    for (int k = 0; k < POOL2D_VECTORS; k++) {
-        float divisor[8] = {0};
-        if (!inside) {
-            for (int64_t p = 0; p < n; p++) divisor[p] = pool2d_divisor(d, &rows[k], &columns[p]);
-        }
-        acc[k] = v8_div(acc[k], inside ? v8_set1(pool2d_divisor(d, &rows[k], &columns[0])) : v8_load(divisor));
+/* Blocks of whole windows from column j to `end`, the last one overlapping the one before. A block with a NaN (or an infinity) in
+ * it is computed again with care. */
+static CP_INLINE void pool2d_blocks_inside(const float *const *lines, int64_t j, int64_t end, float *dst, int64_t pitch,
+                                           const float *divisor, const int kernel, const int step, const pool2d_op op) {
+    v8 acc[WINDOW_ROWS];
+    for (; j < end; j += 8) {
+        const int64_t at = CP_MIN(j, end - 8);
+        pool2d_block(lines, at * step, acc, kernel, step, op, NULL);
+        CP_UNROLL
+        for (int k = 0; k < WINDOW_ROWS; k++) v8_store(dst + k * pitch + at, pool2d_result(op, acc[k], v8_set1(divisor[k])));
     }
 }
 
-/* Square windows with the same stride both ways; at least 4 rows. The last block in each direction overlaps the one before and
- * computes the same again. */
+/* For each column of an edge, the cells of its window's row that count in an average's divisor. */
+static v8 pool2d_edge_cells(const convpool_pool2d_desc *d, int64_t j, int64_t n) {
+    float cells[8] = {0};
+    for (int64_t p = 0; p < n; p++) cells[p] = (float)pool2d_columns(d, j + p).cells;
+    return v8_load(cells);
+}
+
+/* Square windows with the same stride both ways; at least 4 rows, the last of which overlap the ones before: a block at each end of
+ * a row, and whole windows between them. */
 static CP_INLINE void pool2d_blocks(const cp_pool2d_band *a, const int kernel, const int step, const pool2d_op op) {
     const convpool_pool2d_desc *d = a->desc;
-    const int64_t inside_begin = cp_ceil_div(d->pad_left, step), last = d->iw - kernel + d->pad_left;
-    const int64_t inside_end = last < 0 ? 0 : last / step + 1, n = CP_MIN(8, d->ow), rows_end = a->row + a->rows;
-    v8 acc[POOL2D_VECTORS];
+    const int64_t last = d->iw - kernel + d->pad_left, n = CP_MIN(8, d->ow), rows_end = a->row + a->rows,
+                  pitch = a->dst_strides.row;
+    const int64_t begin = cp_ceil_div(d->pad_left, step), end = last < 0 ? 0 : CP_MIN(d->ow, last / step + 1);
+    const bool inside = d->ow > 16;
+    const pool2d_axis whole = {.end = d->kw, .cells = d->kw};
+    const v8 one = v8_set1(1.0f);
+    window_edge edges[2];
+    v8 edge_cells[2];
+    int edge_count = 0;
+    if (!inside || begin > 0) window_edge_init(&edges[edge_count++], 0, d->pad_left, d->iw, kernel, step);
+    if ((!inside && d->ow > 8) || (inside && end < d->ow)) {
+        window_edge_init(&edges[edge_count++], d->ow - n, d->pad_left, d->iw, kernel, step);
+    }
+    for (int e = 0; e < edge_count; e++) edge_cells[e] = pool2d_edge_cells(d, edges[e].j, n);
     for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
-        const float *plane = (const float *)a->src + c * a->src_strides.channel;
-        float *dst_plane = (float *)a->dst + c * a->dst_strides.channel;
-        for (int64_t group = a->row; group < rows_end; group += POOL2D_VECTORS) {
-            const int64_t i = CP_MIN(group, rows_end - POOL2D_VECTORS);
-            pool2d_axis rows[POOL2D_VECTORS];
-            for (int k = 0; k < POOL2D_VECTORS; k++) rows[k] = pool2d_rows(d, i + k);
-            for (int64_t block = 0; block < d->ow; block += 8) {
-                const int64_t j = CP_MIN(block, d->ow - n);
-                const bool inside = j >= inside_begin && j + 8 <= inside_end;
-                if (inside) {
-                    pool2d_block(a, plane, i, j, acc, kernel, step, op, false);
-                } else {
-                    pool2d_block(a, plane, i, j, acc, kernel, step, op, true);
-                }
-                if (op == POOL2D_SUM) pool2d_block_average(a, rows, j, n, inside, acc);
-                float *dst = dst_plane + i * a->dst_strides.row + j;
-                for (int k = 0; k < POOL2D_VECTORS; k++, dst += a->dst_strides.row) {
+        const float *plane = (const float *)a->src + c * a->src_strides.channel, *lines[WINDOW_LINES];
+        for (int64_t group = a->row; group < rows_end; group += WINDOW_ROWS) {
+            const int64_t i = CP_MIN(group, rows_end - WINDOW_ROWS);
+            float *dst = (float *)a->dst + c * a->dst_strides.channel + i * pitch, divisor[WINDOW_ROWS], cells[WINDOW_ROWS];
+            for (int k = 0; k < WINDOW_ROWS; k++) {
+                const pool2d_axis rows = pool2d_rows(d, i + k);
+                divisor[k] = pool2d_divisor(d, &rows, &whole);
+                cells[k] = (float)rows.cells;
+            }
+            for (int line = 0; line < (WINDOW_ROWS - 1) * step + kernel; line++) {
+                const int64_t y = i * step - d->pad_top + line;
+                lines[line] = y < 0 || y >= d->ih ? NULL : plane + y * a->src_strides.row - d->pad_left;
+            }
+            for (int e = 0; e < edge_count; e++) {
+                v8 acc[WINDOW_ROWS];
+                pool2d_block(lines, edges[e].j * step, acc, kernel, step, op, &edges[e]);
+                for (int k = 0; k < WINDOW_ROWS; k++) {
+                    v8 count = v8_mul(v8_set1(cells[k]), edge_cells[e]);
+                    count = d->divisor_override > 0 ? v8_set1(divisor[k]) : v8_if_less(count, one, one, count);
+                    const v8 y = pool2d_result(op, acc[k], count);
                     if (n == 8) {
-                        v8_store(dst, acc[k]);
+                        v8_store(dst + k * pitch + edges[e].j, y);
                     } else {
-                        v8_storen(dst, acc[k], n);
+                        v8_storen(dst + k * pitch + edges[e].j, y, n);
                     }
                 }
             }
+            if (inside) pool2d_blocks_inside(lines, begin, end, dst, pitch, divisor, kernel, step, op);
         }
     }
 }
@@ -309,7 +309,7 @@ static CP_INLINE void pool2d_blocks(const cp_pool2d_band *a, const int kernel, c
 static CP_INLINE void pool2d_width_op(const cp_pool2d_band *a, const pool2d_op op) {
     const convpool_pool2d_desc *d = a->desc;
     const bool square = d->kh == d->kw && d->stride_h == d->stride_w && d->dilation_h == 1 && d->dilation_w == 1 &&
-                        a->rows >= POOL2D_VECTORS && (op == POOL2D_MAX || op == POOL2D_SUM);
+                        a->rows >= WINDOW_ROWS && (op == POOL2D_MAX || op == POOL2D_SUM);
     if (square && d->kh == 2 && d->stride_w == 2) {
         pool2d_blocks(a, 2, 2, op);
     } else if (square && d->kh == 3 && d->stride_w == 2) {
@@ -416,48 +416,39 @@ static void CP_NAME(pool2d_channels)(const cp_pool2d_band *a) {
     }
 }
 
-/* Sums of `planes` whole planes, each without gaps, side by side so that their additions overlap. */
-static CP_INLINE void pool2d_global_sums(const float *src, int64_t plane_stride, int64_t n, const int planes, const pool2d_op op,
-                                         float *sum) {
-    v8 acc[POOL2D_VECTORS];
+/* `planes` whole planes, each without gaps, side by side so that their additions overlap; then, in the documented order, the 8
+ * partial sums of all of them at once. */
+static CP_INLINE v8 pool2d_global_sums(const float *src, int64_t plane_stride, int64_t n, const int planes, const pool2d_op op) {
+    v8 p[8];
     CP_UNROLL
-    for (int p = 0; p < planes; p++) acc[p] = v8_zero();
-    int64_t k = 0;
-    for (; k + 8 <= n; k += 8) {
+    for (int k = 0; k < 8; k++) p[k] = v8_zero();
+    int64_t at = 0;
+    for (; at + 8 <= n; at += 8) {
         CP_UNROLL
-        for (int p = 0; p < planes; p++) acc[p] = pool2d_step(op, acc[p], v8_load(src + p * plane_stride + k));
+        for (int k = 0; k < planes; k++) p[k] = pool2d_step(op, p[k], v8_load(src + k * plane_stride + at));
     }
-    if (k < n) {
+    if (at < n) {
         CP_UNROLL
-        for (int p = 0; p < planes; p++) acc[p] = pool2d_step(op, acc[p], v8_loadn(src + p * plane_stride + k, n - k));
+        for (int k = 0; k < planes; k++) p[k] = pool2d_step(op, p[k], v8_loadn(src + k * plane_stride + at, n - at));
     }
-    CP_UNROLL
-    for (int p = 0; p < planes; p++) {
-        float partial[8];
-        v8_store(partial, acc[p]);
-        sum[p] = pool2d_sum8(partial);
-    }
+    v8_transpose(p);
+    return v8_add(v8_add(v8_add(p[0], p[4]), v8_add(p[2], p[6])), v8_add(v8_add(p[1], p[5]), v8_add(p[3], p[7])));
 }
 
 static CP_INLINE void pool2d_global_op(const cp_pool2d_band *a, const pool2d_op op) {
     const convpool_pool2d_desc *d = a->desc;
-    const int64_t n = d->ih * d->iw;
+    const int64_t n = d->ih * d->iw, end = a->channel + a->channels;
     const pool2d_axis y = pool2d_rows(d, 0), x = pool2d_columns(d, 0);
     const v8 divisor = v8_set1(pool2d_divisor(d, &y, &x));
-    int64_t c = a->channel;
-    while (c < a->channel + a->channels) {
-        float sum[8] = {0};
+    int64_t planes;
+    for (int64_t c = a->channel; c < end; c += planes) {
         const float *src = (const float *)a->src + c * a->src_strides.channel;
-        int64_t planes = 1;
-        if (a->channel + a->channels - c >= POOL2D_VECTORS) {
-            planes = POOL2D_VECTORS;
-            pool2d_global_sums(src, a->src_strides.channel, n, POOL2D_VECTORS, op, sum);
-        } else {
-            pool2d_global_sums(src, 0, n, 1, op, sum);
-        }
-        v8_store(sum, pool2d_result(op, v8_load(sum), divisor));
-        for (int64_t p = 0; p < planes; p++) ((float *)a->dst)[(c + p) * a->dst_strides.channel] = sum[p];
-        c += planes;
+        float *dst = (float *)a->dst + c * a->dst_strides.channel, result[8];
+        planes = end - c >= 8 ? 8 : 1;
+        const v8 sums =
+            planes == 8 ? pool2d_global_sums(src, a->src_strides.channel, n, 8, op) : pool2d_global_sums(src, 0, n, 1, op);
+        v8_store(result, pool2d_result(op, sums, divisor));
+        for (int64_t k = 0; k < planes; k++) dst[k * a->dst_strides.channel] = result[k];
     }
 }
 
