@@ -13,10 +13,13 @@
 #define CP_INLINE __forceinline
 #define CP_NOINLINE __declspec(noinline)
 #define CP_PRAGMA(text)
+#define CP_PREFETCH(address)
 #else
 #define CP_INLINE inline __attribute__((always_inline))
 #define CP_NOINLINE __attribute__((noinline))
 #define CP_PRAGMA(text) _Pragma(#text)
+/* Asks for a cache line that will be read soon, into L2. */
+#define CP_PREFETCH(address) __builtin_prefetch(address, 0, 2)
 #endif
 
 /* Before a loop of constant length over an array of vectors that must live in registers. */
@@ -30,6 +33,8 @@
 #define CP_MAX(a, b) ((a) > (b) ? (a) : (b))
 
 static inline int64_t cp_ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0); }
+/* Cuts `total` into parts of nearly equal length of at most `most`, and tells that length. */
+static inline int64_t cp_share(int64_t total, int64_t most) { return cp_ceil_div(total, cp_ceil_div(total, CP_MAX(1, most))); }
 
 /* For a, b >= 0: stores the result and returns true if it fits. */
 static inline bool cp_mul(int64_t a, int64_t b, int64_t *result) {
@@ -81,6 +86,11 @@ bool cp_tensors_overlap(const cp_tensor *a, const cp_tensor *b);
 /* Elements from a pixel's channel 0 to its channel c. */
 static inline int64_t cp_channel_offset(convpool_layout layout, int64_t channel_stride, int64_t c) {
     return layout == CONVPOOL_LAYOUT_NCHW8C ? (c >> 3) * channel_stride + (c & 7) : c * channel_stride;
+}
+
+/* Channels that fill up the last block of an NCHW8C output, if `end` is the end of the last channels. They are written as zero. */
+static inline int64_t cp_spare_channels(const convpool_conv2d_desc *d, int64_t end) {
+    return d->dst_layout == CONVPOOL_LAYOUT_NCHW8C && end == d->out_channels ? (8 - end % 8) % 8 : 0;
 }
 
 /* The cell of an axis of n cells that coordinate i reads, or -1 for a padded zero. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Convolution: validation, plans and the loop over tasks. */
 #include "kernels.h"
+#include "winograd.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct convpool_conv2d {
     int64_t weights_bytes;
     const float *weights;
     const float *bias; /* [group][panel][16], or [out_channels] for direct-width */
+    cp_winograd winograd;
 };
 
 static const uint32_t plan_header = (sizeof(convpool_conv2d) + CONVPOOL_ALIGNMENT - 1) / CONVPOOL_ALIGNMENT * CONVPOOL_ALIGNMENT;
@@ -56,7 +58,7 @@ static convpool_status check_desc(const convpool_conv2d_desc *d, int64_t *oh, in
     if (d->direction != CONVPOOL_DIRECTION_FORWARD) return CONVPOOL_STATUS_UNSUPPORTED_DIRECTION;
     if ((unsigned)d->activation > CONVPOOL_ACTIVATION_GELU_TANH) return CONVPOOL_STATUS_UNSUPPORTED_ACTIVATION;
     if ((unsigned)d->numerics > CONVPOOL_NUMERICS_STRICT) return CONVPOOL_STATUS_UNSUPPORTED_NUMERICS;
-    if ((unsigned)d->algorithm > CONVPOOL_ALGORITHM_DIRECT_WIDTH) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
+    if ((unsigned)d->algorithm > CONVPOOL_ALGORITHM_WINOGRAD_4X4) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
     if (d->activation == CONVPOOL_ACTIVATION_CLIP && !(d->activation_alpha <= d->activation_beta)) {
         return CONVPOOL_STATUS_INVALID_ACTIVATION;
     }
@@ -73,9 +75,6 @@ static convpool_status check_desc(const convpool_conv2d_desc *d, int64_t *oh, in
 static int64_t reach(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) {
     return (outputs - 1) * stride + (kernel - 1) * dilation + 1;
 }
-
-/* Cuts `total` into tasks of nearly equal length of at most `most`. */
-static int64_t share(int64_t total, int64_t most) { return cp_ceil_div(total, cp_ceil_div(total, CP_MAX(1, most))); }
 
 /* Of a kernel with one tap all channels of a pass lie side by side, an odd number of blocks from one pixel to the next: six pixels
  * at a power of two from each other would meet in a few sets of the cache (measured: 84 instead of 106 GFLOP/s with 256 channels).
@@ -107,26 +106,26 @@ static void block_channels(convpool_conv2d *p, int64_t oh, int64_t ow) {
     p->panels = cp_ceil_div(p->group_out, CP_PANEL);
     p->panels_a_task = p->panels;
     p->channels_a_pass = CP_MIN(p->group_in, CP_MAX(1, PASS_PRODUCTS / taps / CP_BLOCK) * CP_BLOCK);
-    p->columns_a_task = share(ow, TASK_PIXELS * 2);
-    p->rows_a_task = share(oh, TASK_PIXELS / CP_MIN(p->columns_a_task, TASK_PIXELS));
+    p->columns_a_task = cp_share(ow, TASK_PIXELS * 2);
+    p->rows_a_task = cp_share(oh, TASK_PIXELS / CP_MIN(p->columns_a_task, TASK_PIXELS));
     const int64_t position_bytes = p->channels_a_pass * (int64_t)sizeof(float);
     while (p->rows_a_task > 1 && reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h) >
                                      X_BYTES / position_bytes / reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w)) {
-        p->rows_a_task = share(oh, p->rows_a_task - 1);
+        p->rows_a_task = cp_share(oh, p->rows_a_task - 1);
     }
     while (p->columns_a_task > 8 && reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) >
                                         X_BYTES / position_bytes / reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h)) {
-        p->columns_a_task = share(ow, p->columns_a_task / 2);
+        p->columns_a_task = cp_share(ow, p->columns_a_task / 2);
     }
     p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
     p->column_tasks = cp_ceil_div(ow, p->columns_a_task);
     /* Few tasks: share the output channels too, while packing the input again for each share costs little beside the products. */
     const int64_t areas = p->row_tasks * p->column_tasks * d->groups;
     if (areas < TASKS) {
-        p->panels_a_task = share(p->panels, CP_MAX(cp_ceil_div(p->panels * areas, TASKS), cp_ceil_div(SPLIT_PRODUCTS, taps)));
+        p->panels_a_task = cp_share(p->panels, CP_MAX(cp_ceil_div(p->panels * areas, TASKS), cp_ceil_div(SPLIT_PRODUCTS, taps)));
     }
     const int64_t acc_panels = ACC_BYTES / (p->rows_a_task * p->columns_a_task * (int64_t)(CP_PANEL * sizeof(float)));
-    p->panels_a_task = share(p->panels, CP_MIN(p->panels_a_task, CP_MAX(1, acc_panels)));
+    p->panels_a_task = cp_share(p->panels, CP_MIN(p->panels_a_task, CP_MAX(1, acc_panels)));
     p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
 }
 
@@ -135,24 +134,37 @@ static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
     const double task_products = 1 << 18;
     const convpool_conv2d_desc *d = &p->desc;
     const double row = (double)ow * (double)d->kh * (double)d->kw * (double)p->group_in;
-    p->rows_a_task = share(oh, (int64_t)CP_MIN((double)oh, CP_MAX(8.0, task_products / row)));
+    p->rows_a_task = cp_share(oh, (int64_t)CP_MIN((double)oh, CP_MAX(8.0, task_products / row)));
     p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
     p->column_tasks = p->panel_tasks = 1;
 }
 
-/* Which direct algorithm: the cost of one output pixel of a group, in pairs of vector FMAs, measured on Zen 5 and Zen 3. A tile of
- * direct-channels does all that 16 output channels need, used or not, and pays for packing and finishing; direct-width pays for
- * loads, more of them from further away when there are many input channels, and for the lanes that a narrow row leaves empty. */
-static convpool_algorithm choose(const convpool_conv2d *p, int64_t ow) {
+/* The cost of one output pixel of a group, in pairs of vector FMAs, measured on Zen 5 and Zen 3. A tile of direct-channels does all
+ * that 16 output channels need, used or not, and pays for packing and finishing; direct-width pays for loads, more of them from
+ * further away when there are many input channels, and for the lanes that a narrow row leaves empty. */
+static double direct_cost(const convpool_conv2d *p, convpool_algorithm algorithm, int64_t ow) {
     const convpool_conv2d_desc *d = &p->desc;
-    if (d->algorithm != CONVPOOL_ALGORITHM_AUTO) return d->algorithm;
     const double products = (double)d->kh * (double)d->kw * (double)p->group_in;
-    const double channels_cost = (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 27);
+    if (algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) return (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 27);
     const bool far_apart = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2;
     const double load = far_apart ? 6.0 : p->group_in > 16 ? 3.2 : 1.6;
     const double lanes = (double)(cp_ceil_div(ow, 8) * 8) / (double)ow;
-    const double width_cost = (double)p->group_out / 8 * lanes * products * load;
-    return width_cost < channels_cost ? CONVPOOL_ALGORITHM_DIRECT_WIDTH : CONVPOOL_ALGORITHM_DIRECT_CHANNELS;
+    return (double)p->group_out / 8 * lanes * products * load;
+}
+
+static bool is_winograd(convpool_algorithm algorithm) {
+    return algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 || algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4;
+}
+
+static bool is_direct(convpool_algorithm algorithm) {
+    return algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS || algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH;
+}
+
+static convpool_algorithm choose_direct(const convpool_conv2d *p, int64_t ow) {
+    if (is_direct(p->desc.algorithm)) return p->desc.algorithm;
+    const double width = direct_cost(p, CONVPOOL_ALGORITHM_DIRECT_WIDTH, ow);
+    return width < direct_cost(p, CONVPOOL_ALGORITHM_DIRECT_CHANNELS, ow) ? CONVPOOL_ALGORITHM_DIRECT_WIDTH
+                                                                          : CONVPOOL_ALGORITHM_DIRECT_CHANNELS;
 }
 
 static cp_activation activation_of(const convpool_conv2d_desc *d) {
@@ -164,6 +176,36 @@ static cp_activation activation_of(const convpool_conv2d_desc *d) {
     default:
         return (cp_activation){d->activation, d->activation_alpha, d->activation_beta};
     }
+}
+
+/* Replaces the direct plan where Winograd is forced or faster. Memory stays enough for both: weights can rule Winograd out. */
+static convpool_status plan_winograd(convpool_conv2d *p) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const bool forced = is_winograd(d->algorithm);
+    if (is_direct(d->algorithm)) return CONVPOOL_STATUS_OK;
+    if (d->numerics == CONVPOOL_NUMERICS_STRICT) return forced ? CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM : CONVPOOL_STATUS_OK;
+    const double pixels = (double)p->info.oh * (double)p->info.ow * (double)d->groups;
+    double cost = forced ? INFINITY : direct_cost(p, p->info.algorithm, p->info.ow) * pixels;
+    bool chosen = false;
+    for (int64_t tile = 2; tile <= 4; tile += 2) {
+        const convpool_algorithm algorithm = tile == 2 ? CONVPOOL_ALGORITHM_WINOGRAD_2X2 : CONVPOOL_ALGORITHM_WINOGRAD_4X4;
+        cp_winograd w;
+        int64_t bytes;
+        if ((forced && algorithm != d->algorithm) || !cp_winograd_plan(&w, d, p->info.oh, p->info.ow, tile) || w.cost >= cost ||
+            (d->max_error > 0 && w.error_bound > d->max_error) || !cp_add(w.weights_bytes, plan_header, &bytes) ||
+            !cp_add(bytes, w.bias_bytes, &bytes)) {
+            continue;
+        }
+        chosen = true;
+        cost = w.cost;
+        p->winograd = w;
+        p->info.algorithm = algorithm;
+        p->info.tasks = w.tasks;
+        p->info.error_bound = w.error_bound;
+        p->info.plan_bytes = CP_MAX(p->info.plan_bytes, bytes);
+        p->info.workspace_bytes = CP_MAX(p->info.workspace_bytes, w.workspace_bytes);
+    }
+    return forced && !chosen ? CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM : CONVPOOL_STATUS_OK;
 }
 
 /* Fills in everything but the weights. */
@@ -189,7 +231,7 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     p->info = (convpool_plan_info){
         .struct_size = sizeof p->info,
         .isa = d->isa,
-        .algorithm = choose(p, ow),
+        .algorithm = choose_direct(p, ow),
         .oh = oh,
         .ow = ow,
         .flops = flops,
@@ -214,7 +256,7 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
         return CONVPOOL_STATUS_SIZE_OVERFLOW;
     }
     p->weights_bytes = weights;
-    return CONVPOOL_STATUS_OK;
+    return plan_winograd(p);
 }
 
 convpool_status convpool_conv2d_query(const convpool_conv2d_desc *desc, convpool_plan_info *info) {
@@ -266,9 +308,21 @@ convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const voi
     if (memory_bytes < p.info.plan_bytes) return CONVPOOL_STATUS_BUFFER_TOO_SMALL;
     const convpool_conv2d_desc *d = &p.desc;
     const int64_t n = d->out_channels * p.group_in * d->kh * d->kw;
+    if (is_winograd(p.info.algorithm) && !cp_winograd_suits(weights, n)) {
+        if (d->algorithm != CONVPOOL_ALGORITHM_AUTO) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
+        const convpool_plan_info queried = p.info;
+        convpool_conv2d_desc strict = p.desc;
+        strict.struct_size = sizeof strict;
+        strict.numerics = CONVPOOL_NUMERICS_STRICT;
+        plan(&p, &strict);
+        p.info.plan_bytes = queried.plan_bytes;
+        p.info.workspace_bytes = queried.workspace_bytes;
+    }
     float *packed = (float *)((char *)memory + plan_header);
     float *packed_bias = (float *)((char *)memory + plan_header + p.weights_bytes);
-    if (p.info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
+    if (is_winograd(p.info.algorithm)) {
+        cp_winograd_pack(&p.winograd, d, weights, bias, packed);
+    } else if (p.info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         pack_channels(&p, weights, bias, packed, packed_bias);
     } else {
         memcpy(packed, weights, (size_t)n * sizeof(float));
@@ -324,11 +378,6 @@ static convpool_status check_run(conv2d_run *r, const convpool_conv2d_args *a) {
         if (a->workspace_bytes < p->info.workspace_bytes) return CONVPOOL_STATUS_BUFFER_TOO_SMALL;
     }
     return CONVPOOL_STATUS_OK;
-}
-
-/* Channels that fill up the last block of an NCHW8C output, if `end` is the end of the last channels. They are written as zero. */
-static int64_t spare_channels(const convpool_conv2d_desc *d, int64_t end) {
-    return d->dst_layout == CONVPOOL_LAYOUT_NCHW8C && end == d->out_channels ? (8 - end % 8) % 8 : 0;
 }
 
 /* Multiplies the pixels at the image's edges one by one, with the taps in the padding left out. */
@@ -417,7 +466,7 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
             finish.acc = tiles.acc;
             finish.channels = CP_MIN(CP_PANEL, p->group_out - q * CP_PANEL);
             finish.channel = group * p->group_out + q * CP_PANEL;
-            finish.spare = spare_channels(d, finish.channel + finish.channels);
+            finish.spare = cp_spare_channels(d, finish.channel + finish.channels);
             p->kernels->conv2d_finish(&finish);
         }
     }
@@ -445,7 +494,7 @@ static void run_width_task(const conv2d_run *r, const float *src, float *dst, co
         .rows = rows,
     };
     p->kernels->conv2d_width(&width);
-    for (int64_t s = 0; s < spare_channels(&p->desc, channel + 1); s++) {
+    for (int64_t s = 0; s < cp_spare_channels(&p->desc, channel + 1); s++) {
         float *spare = dst + cp_channel_offset(p->desc.dst_layout, r->dst.strides.channel, channel + 1 + s);
         for (int64_t i = row; i < row + rows; i++) {
             for (int64_t j = 0; j < p->info.ow; j++) spare[i * r->dst.strides.row + j * r->dst.strides.column] = 0.0f;
@@ -490,6 +539,20 @@ convpool_status convpool_conv2d_run(const convpool_conv2d *plan, const convpool_
     if (a.batch == 0) return CONVPOOL_STATUS_OK;
     status = check_run(&run, &a);
     if (status != CONVPOOL_STATUS_OK) return status;
+    if (is_winograd(plan->info.algorithm)) {
+        const cp_winograd_run winograd = {
+            .plan = &plan->winograd,
+            .kernels = plan->kernels,
+            .desc = &plan->desc,
+            .activation = plan->activation,
+            .src = &run.src,
+            .dst = &run.dst,
+            .residual = a.residual == NULL ? NULL : &run.residual,
+            .workspace = run.workspace,
+        };
+        cp_winograd_execute(&winograd, a.task_begin, a.task_end);
+        return CONVPOOL_STATUS_OK;
+    }
     for (int64_t task = a.task_begin; task < a.task_end; task++) run_task(&run, task);
     return CONVPOOL_STATUS_OK;
 }

@@ -66,6 +66,40 @@ typedef struct cp_conv2d_finish {
     cp_activation activation;
 } cp_conv2d_finish;
 
+/* winograd_input: the transform of one block of up to 8 channels of a rectangle of tiles, each n x n pixels with n = tile + 2 and
+ * overlapping its neighbours by 2. Pixels beyond the packed ones count as zero. */
+typedef struct cp_winograd_input {
+    int64_t tile;     /* outputs a side: 2 or 4 */
+    const float *x;   /* [rows][columns][channels], from conv2d_pack */
+    int64_t channels; /* 1..8 */
+    int64_t rows, columns;
+    int64_t tile_rows, tile_columns;
+    float *v; /* [n x n points][tile][8], neighbouring points `v_point` floats apart */
+    int64_t v_point;
+} cp_winograd_input;
+
+/* winograd_multiply: for one panel of 16 output channels, every point and every tile, m = sum over channels of v u. */
+typedef struct cp_winograd_multiply {
+    const float *v; /* [point][block of 8 channels][tile][8], neighbouring points `v_point` floats apart */
+    int64_t v_point;
+    const float *u;    /* [point][channel][16] */
+    const float *next; /* the weights of the next call, to be fetched meanwhile */
+    float *m;          /* [point][tile][16], neighbouring points `m_point` floats apart */
+    int64_t m_point;
+    int64_t points, tiles, channels;
+} cp_winograd_multiply;
+
+/* winograd_output: from the products of one panel back to pixels; the bias is added. */
+typedef struct cp_winograd_output {
+    int64_t tile;
+    const float *m; /* from winograd_multiply */
+    int64_t m_point;
+    int64_t tile_rows, tile_columns;
+    const float *bias;     /* 16 floats */
+    int64_t rows, columns; /* of acc: what the last tiles have beyond is left out */
+    float *acc;            /* [rows][columns][16] */
+} cp_winograd_output;
+
 /* conv2d_width: whole output rows of one output channel, lanes along the width. */
 typedef struct cp_conv2d_width {
     const float *src;      /* pixel (0, 0), channel 0 of the image */

@@ -71,7 +71,7 @@ public sealed class ConformanceTests(ITestOutputHelper output)
         Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
         Assert.Equal(expected.Floats.Length, actual.Length);
         Agreement.Check(
-            conv, input.Floats.ToArray(), weights.Floats.ToArray(), bias, [], info.error_bound, expected.Floats, actual);
+            conv, input.Floats.ToArray(), weights.Floats.ToArray(), bias, [], info, expected.Floats, actual);
     }
 
     private static void CheckPool(OnnxNode node, OnnxTensor input, convpool_pool_kind kind, OnnxTensor expected)

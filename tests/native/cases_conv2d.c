@@ -179,6 +179,35 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
     return c;
 }
 
+conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
+    rng r = rng_make(seed, number);
+    const int64_t most = rng_chance(&r, 5) ? 2000000 : 150000;
+    conv2d_case c;
+    do {
+        memset(&c, 0, sizeof c);
+        const int64_t groups = PICK(&r, 1, 1, 1, 2, 3);
+        const int64_t most_in = PICK(&r, 9, 33, 300);
+        draw_channels(&r, &c, most_in, 33, groups);
+        draw_size(&r, &c, 33, 33, 1);
+        if (number < 33)
+            set_channels(&c, 1 + (int64_t)number, rng_range(&r, 1, 17), 1);
+        else if (number < 66)
+            set_channels(&c, rng_range(&r, 2, 9), (int64_t)number - 32, 1);
+        else if (number < 99)
+            c.iw = (int64_t)number - 65;
+        c.kh = c.kw = 3;
+        c.src_layout = rng_range(&r, 0, 2);
+        c.dst_layout = rng_range(&r, 0, 2);
+        random_rest(&r, &c);
+        c.stride_h = c.stride_w = c.dilation_h = c.dilation_w = 1;
+        if (c.weight_values == VALUES_SPRINKLED) c.weight_values = VALUES_NORMAL;
+        c.numerics = CONVPOOL_NUMERICS_FAST;
+        c.algorithm =
+            c.in_channels == c.groups || rng_chance(&r, 40) ? CONVPOOL_ALGORITHM_WINOGRAD_2X2 : CONVPOOL_ALGORITHM_WINOGRAD_4X4;
+    } while (cost(&c) > most);
+    return c;
+}
+
 /* ------------------------------------------------------------------------------------------------------------------ problem */
 
 static float bound(int64_t sixteenths) {
@@ -291,11 +320,14 @@ static void check_info(const conv2d_problem *p, const convpool_plan_info *info, 
     const convpool_conv2d_desc *d = &p->desc;
     const int64_t taps = d->in_channels / d->groups * d->kh * d->kw;
     const int64_t flops = 2 * taps * d->out_channels * p->dst.h * p->dst.w;
-    const double ku = ((double)taps + 1.0) * 0x1p-24;
-    const double error_bound = ku / (1.0 - ku);
+    const bool winograd = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 || d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4;
+    const bool small = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2;
+    const double roundings = winograd ? (double)(d->in_channels / d->groups) + (small ? 8.0 : 12.0) : (double)taps + 1.0;
+    const double ku = roundings * 0x1p-24;
+    const double error_bound = (!winograd ? 1.0 : small ? 16.0 : 157.0) * ku / (1.0 - ku);
     const bool direct = info->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS || info->algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH;
-    const bool as_forced = d->algorithm == CONVPOOL_ALGORITHM_AUTO || d->algorithm == info->algorithm;
-    if (info->isa != d->isa || !direct || !as_forced || info->oh != p->dst.h || info->ow != p->dst.w || info->flops != flops ||
+    const bool as_forced = d->algorithm == CONVPOOL_ALGORITHM_AUTO ? direct : d->algorithm == info->algorithm;
+    if (info->isa != d->isa || !as_forced || info->oh != p->dst.h || info->ow != p->dst.w || info->flops != flops ||
         fabs(info->error_bound - error_bound) > 1e-6 * error_bound)
         snprintf(text, text_size,
                  "query: isa %d, algorithm %d, %lld x %lld (not %lld x %lld), flops %lld (not %lld), bound %g (not %g)",

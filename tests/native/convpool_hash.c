@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LISTED_OF_EACH = 120, LIST_SEED = 2024 };
+enum { LISTED_OF_EACH = 120, LISTED_WINOGRAD = 60, LISTED = 2 * LISTED_OF_EACH + LISTED_WINOGRAD, LIST_SEED = 2024 };
+
+static bool is_conv2d(int number) { return number < LISTED_OF_EACH || number >= 2 * LISTED_OF_EACH; }
 
 static conv2d_problem conv;
 static pool2d_problem pool;
 
-/* Makes entry `number` of the list: every eleventh tail, then random cases. Returns its replayable text. */
+/* Makes entry `number` of the list: every eleventh tail, then random cases; Winograd last. Returns its replayable text. */
 static void make(int number, char name[16], char text[CASE_TEXT_SIZE]) {
     const int within = number % LISTED_OF_EACH;
     const uint64_t made_from = within < 36 ? (uint64_t)within * 11 : (uint64_t)(TAIL_CASES + within);
@@ -29,6 +31,12 @@ static void make(int number, char name[16], char text[CASE_TEXT_SIZE]) {
         conv2d_problem_make(&conv, &c);
         conv2d_case_text(&c, text);
         snprintf(name, 16, "conv2d-%03d", within);
+    } else if (number >= 2 * LISTED_OF_EACH) {
+        conv2d_case c = winograd_case_make(LIST_SEED, (uint64_t)within * 5);
+        if (c.batch == 0) c.batch = 1;
+        conv2d_problem_make(&conv, &c);
+        conv2d_case_text(&c, text);
+        snprintf(name, 16, "winograd-%03d", within);
     } else {
         pool2d_case c = pool2d_case_make(LIST_SEED, made_from);
         c.algorithm = CONVPOOL_ALGORITHM_AUTO;
@@ -43,7 +51,7 @@ static void make(int number, char name[16], char text[CASE_TEXT_SIZE]) {
 static convpool_status run(int number, convpool_isa isa, const char *text, uint64_t *hash) {
     char message[512] = "";
     convpool_status status = CONVPOOL_STATUS_OK;
-    const bool is_conv = number < LISTED_OF_EACH, of_oracle = isa == CONVPOOL_ISA_BEST;
+    const bool is_conv = is_conv2d(number), of_oracle = isa == CONVPOOL_ISA_BEST;
     if (!of_oracle)
         status = is_conv ? conv2d_problem_run(&conv, isa, message, sizeof message)
                          : pool2d_problem_run(&pool, isa, message, sizeof message);
@@ -54,7 +62,7 @@ static convpool_status run(int number, convpool_isa isa, const char *text, uint6
 }
 
 static int print_list(convpool_isa isa) {
-    for (int i = 0; i < 2 * LISTED_OF_EACH; i++) {
+    for (int i = 0; i < LISTED; i++) {
         char name[16], text[CASE_TEXT_SIZE];
         uint64_t hash = 0;
         make(i, name, text);
@@ -74,7 +82,7 @@ static int check_list(const options *o, const char *path) {
         fprintf(stderr, "cannot read %s\n", path);
         return 2;
     }
-    for (int i = 0; i < 2 * LISTED_OF_EACH; i++) {
+    for (int i = 0; i < LISTED; i++) {
         char name[16], text[CASE_TEXT_SIZE], listed_name[16] = "";
         unsigned long long listed = 0;
         make(i, name, text);

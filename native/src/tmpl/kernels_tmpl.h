@@ -13,6 +13,7 @@
 #include "tmpl/window_tmpl.h"
 #include "tmpl/conv2d_width_tmpl.h"
 #include "tmpl/pool2d_tmpl.h"
+#include "tmpl/winograd_tmpl.h"
 
 #define CP_TABLE_OF(isa) cp_kernels__##isa
 #define CP_TABLE_EXPANDED(isa) CP_TABLE_OF(isa)

@@ -13,16 +13,22 @@ internal static class Agreement
 
     /// <summary>Checks each element of a convolution; tells the largest share of the tolerance that a difference took.</summary>
     public static double Check(
-        Conv2DCase conv, float[] source, float[] weights, float[] bias, float[] residual, double bound,
+        Conv2DCase conv, float[] source, float[] weights, float[] bias, float[] residual, in convpool_plan_info plan,
         ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
     {
         // Two terms more than products: bias and residual.
-        var bounds = bound + (2 * UnitRoundoff) + SumBound((conv.InPerGroup * conv.Rows.Kernel * conv.Columns.Kernel) + 2);
+        var bounds = plan.error_bound + (2 * UnitRoundoff) + SumBound((conv.InPerGroup * conv.Rows.Kernel * conv.Columns.Kernel) + 2);
+        var tile = plan.algorithm switch
+        {
+            convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2 => 2,
+            convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_4X4 => 4,
+            _ => 1,
+        };
         var (k, largest) = (0, 0.0);
         foreach (var (plane, i, j) in conv.Result.Positions())
         {
             var (n, o) = ((int)plane / conv.OutChannels, (int)plane % conv.OutChannels);
-            var magnitude = PatchScale(conv, source, weights, n, o, i, j)
+            var magnitude = PatchScale(conv, source, weights, n, o, i, j, tile)
                 + Math.Abs(bias.ElementAtOrDefault(o)) + Math.Abs(residual.ElementAtOrDefault(k));
             var tolerance = AfterActivation(conv.Activation, bounds * magnitude, magnitude);
             var difference = Math.Abs((double)expected[k] - actual[k]);
@@ -80,18 +86,19 @@ internal static class Agreement
 
     private static double SumBound(int terms) => terms * UnitRoundoff / (1 - (terms * UnitRoundoff));
 
-    /// <summary>(sum over channels of the largest |x| in the patch) times sum |w|.</summary>
-    private static double PatchScale(Conv2DCase conv, float[] source, float[] weights, int n, int o, long i, long j)
+    /// <summary>(sum over channels of the largest |x| in the patch of the output's tile) times sum |w|.</summary>
+    private static double PatchScale(Conv2DCase conv, float[] source, float[] weights, int n, int o, long i, long j, int tile)
     {
         var filter = conv.InPerGroup * conv.Rows.Kernel * conv.Columns.Kernel;
         var firstPlane = (n * conv.InChannels) + (o / conv.OutPerGroup * conv.InPerGroup);
+        var columns = conv.Columns.TileTaps(j, tile).ToArray();
         double scale = 0;
         for (var c = 0; c < conv.InPerGroup; c++)
         {
             double largest = 0;
-            foreach (var y in conv.Rows.Taps(i))
+            foreach (var y in conv.Rows.TileTaps(i, tile))
             {
-                foreach (var x in conv.Columns.Taps(j))
+                foreach (var x in columns)
                 {
                     largest = Math.Max(
                         largest, Math.Abs(source[((((firstPlane + c) * conv.Rows.Input) + y) * conv.Columns.Input) + x]));

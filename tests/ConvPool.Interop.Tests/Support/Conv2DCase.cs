@@ -47,6 +47,20 @@ internal readonly record struct Axis(int Input, int Kernel, int Stride, int Dila
         }
     }
 
+    /// <summary>The cells of the image that a tile of outputs reads, output i among them. Tiles of several have stride 1.</summary>
+    public IEnumerable<long> TileTaps(long i, int tile)
+    {
+        if (tile == 1)
+        {
+            return Taps(i);
+        }
+
+        var first = (int)(i / tile * tile);
+        var begin = Math.Max(0, first - PadBefore);
+        var end = Math.Min(Input, Math.Min(first + tile, Output) + Kernel - 1 - PadBefore);
+        return Enumerable.Range(begin, Math.Max(0, end - begin)).Select(cell => (long)cell);
+    }
+
     private Axis WithOutput() => this with { Input = Math.Max(Input, Dilated - PadBefore - PadAfter) };
 }
 

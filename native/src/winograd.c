@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "winograd.h"
+
+#include <math.h>
+
+/* An odd number of cache lines, so that streams this far apart use all sets of a cache. */
+static int64_t odd_lines(int64_t floats) {
+    const int64_t line = CONVPOOL_ALIGNMENT / (int64_t)sizeof(float);
+    return (cp_ceil_div(floats, line) | 1) * line;
+}
+
+/* Pixels a side of the input that `tiles` neighbouring tiles read. */
+static int64_t reach(const cp_winograd *w, int64_t tiles) { return tiles * w->tile + 2; }
+
+/* Sizes of a task of at most `tiles` tiles; few tasks share the output channels too, for each of which threads, but not one run,
+ * transform the input again. */
+static void block(cp_winograd *w, int64_t groups, int64_t tiles) {
+    enum { SHARE_PANELS = 2, TASKS = 16 };
+    w->columns_a_task = cp_share(w->tile_columns, tiles);
+    w->rows_a_task = cp_share(w->tile_rows, tiles / w->columns_a_task);
+    w->row_tasks = cp_ceil_div(w->tile_rows, w->rows_a_task);
+    w->column_tasks = cp_ceil_div(w->tile_columns, w->columns_a_task);
+    w->panels_a_task = w->panels;
+    const int64_t areas = w->row_tasks * w->column_tasks * groups;
+    if (areas < TASKS) w->panels_a_task = cp_share(w->panels, CP_MAX(cp_ceil_div(w->panels * areas, TASKS), SHARE_PANELS));
+    w->panel_tasks = cp_ceil_div(w->panels, w->panels_a_task);
+}
+
+static bool size_workspace(cp_winograd *w) {
+    enum { WORKSPACE_BYTES = 2 << 20 };
+    const int64_t tiles = w->rows_a_task * w->columns_a_task, blocks = cp_ceil_div(w->group_in, CP_BLOCK);
+    const int64_t pixels = reach(w, w->rows_a_task) * reach(w, w->columns_a_task), size = (int64_t)sizeof(float);
+    int64_t acc;
+    w->v_point = odd_lines(blocks * tiles * CP_BLOCK);
+    w->m_point = odd_lines(tiles * CP_PANEL);
+    w->v_bytes = w->points * w->v_point * size;
+    w->m_bytes = w->points * w->m_point * size;
+    if (!cp_align(pixels * CP_BLOCK * size, &w->x_bytes) || !cp_align(tiles * w->tile * w->tile * CP_PANEL * size, &acc))
+        return false;
+    w->workspace_bytes = w->x_bytes + w->v_bytes + w->m_bytes + acc;
+    return w->workspace_bytes <= WORKSPACE_BYTES;
+}
+
+/* docs/numerics.md derives it. */
+static double bound(const cp_winograd *w) {
+    const double growth = w->tile == 2 ? 16.0 : 157.0;
+    const double unit = ((double)w->group_in + (w->tile == 2 ? 8.0 : 12.0)) * 0x1p-24;
+    return unit < 1 ? growth * unit / (1 - unit) : INFINITY;
+}
+
+/* Cost of a group, in pairs of vector FMAs like that of the direct algorithms. Constants are fitted to 361 shapes of 4x4 to 112x112
+ * pixels and 4 to 512 channels on Zen 5: within 8% of the time (root mean square), and no choice more than 10% slower than the
+ * best. */
+static double cost(const cp_winograd *w) {
+    /* Pairs in which 16 weights come from beyond L2; of a register tile's loads and stores; of packing and transforming 8 input
+     * channels of a tile; of transforming and finishing 16 output channels. */
+    const double fetch = 5, registers = 12, input = w->tile == 2 ? 48 : 157, output = w->tile == 2 ? 44 : 192;
+    const double areas = (double)(w->row_tasks * w->column_tasks), tiles = (double)(w->tile_rows * w->tile_columns);
+    const double register_tiles = CP_MAX(1, ceil(tiles / areas / (double)CP_TILE_PIXELS));
+    const double product = CP_MAX(CP_MAX(tiles / areas, fetch), 4 * register_tiles); /* fewer than 4 tiles wait for each other */
+    const double panel = (double)w->points * ((double)w->group_in * product + register_tiles * registers);
+    return areas * (double)w->panels * panel + tiles * (double)w->panels * output +
+           tiles * (double)cp_ceil_div(w->group_in, CP_BLOCK) * input;
+}
+
+bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh, int64_t ow, int64_t tile) {
+    enum { CHANNELS_MOST = 1 << 14, V_BYTES = 512 << 10, TILES_LEAST = 24, TILES_MOST = 32 };
+    int64_t n;
+    if (d->kh != 3 || d->kw != 3 || d->stride_h != 1 || d->stride_w != 1 || d->dilation_h != 1 || d->dilation_w != 1) return false;
+    *w = (cp_winograd){
+        .tile = tile,
+        .points = (tile + 2) * (tile + 2),
+        .tile_rows = cp_ceil_div(oh, tile),
+        .tile_columns = cp_ceil_div(ow, tile),
+        .group_in = d->in_channels / d->groups,
+        .group_out = d->out_channels / d->groups,
+    };
+    if (w->group_in > CHANNELS_MOST || (tile == 4 && w->group_in < 2)) return false;
+    w->panels = cp_ceil_div(w->group_out, CP_PANEL);
+    /* Transformed input in L2 is worth less than weights that each serve a few register tiles: with many channels it may exceed
+     * L2, from beyond which it then streams. */
+    const int64_t tile_bytes = w->points * w->group_in * (int64_t)sizeof(float);
+    int64_t tiles = CP_MIN(TILES_MOST, CP_MAX(TILES_LEAST, V_BYTES / tile_bytes));
+    for (block(w, d->groups, tiles); !size_workspace(w); block(w, d->groups, tiles)) {
+        if (--tiles == 0) return false;
+    }
+    if (!cp_mul(w->panels * CP_PANEL, d->groups, &n) || !cp_mul(n, (int64_t)sizeof(float), &w->bias_bytes) ||
+        !cp_mul(w->bias_bytes, w->points * w->group_in, &w->weights_bytes) || !cp_mul(w->row_tasks, w->column_tasks, &n) ||
+        !cp_mul(n, w->panel_tasks, &n) || !cp_mul(n, d->groups, &w->tasks)) {
+        return false;
+    }
+    w->error_bound = bound(w);
+    w->cost = cost(w) * (double)d->groups;
+    return true;
+}
+
+bool cp_winograd_suits(const float *weights, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        if (!(fabsf(weights[i]) <= 0x1p124f)) return false;
+    }
+    return true;
+}
+
+/* One column or row of the weight transform, for the output channels of a panel. */
+static void weights_line(double t[6][CP_PANEL], const double *g0, const double *g1, const double *g2, int64_t tile) {
+    const double a = 45.0 / 64, b = 91.0 / 64, at_zero = a * a * b * b;
+    const double at_a = 2 * a * a * (a * a - b * b), at_b = 2 * b * b * (b * b - a * a);
+    for (int o = 0; o < CP_PANEL; o++) {
+        const double ends = g0[o] + g2[o];
+        if (tile == 2) {
+            t[0][o] = g0[o];
+            t[1][o] = 0.5 * (ends + g1[o]);
+            t[2][o] = 0.5 * (ends - g1[o]);
+            t[3][o] = g2[o];
+        } else {
+            const double even_a = (g0[o] + a * a * g2[o]) * (1 / at_a), odd_a = g1[o] * (a / at_a);
+            const double even_b = (g0[o] + b * b * g2[o]) * (1 / at_b), odd_b = g1[o] * (b / at_b);
+            t[0][o] = g0[o] * (1 / at_zero);
+            t[1][o] = even_a + odd_a;
+            t[2][o] = even_a - odd_a;
+            t[3][o] = even_b + odd_b;
+            t[4][o] = even_b - odd_b;
+            t[5][o] = g2[o];
+        }
+    }
+}
+
+void cp_winograd_pack(cp_winograd *w, const convpool_conv2d_desc *d, const float *weights, const float *bias, void *memory) {
+    float *u = memory, *b = (float *)((char *)memory + w->weights_bytes);
+    const int64_t n = w->tile + 2;
+    w->weights = u;
+    w->bias = b;
+    for (int64_t panel = 0; panel < w->panels * d->groups; panel++, u += w->points * w->group_in * CP_PANEL, b += CP_PANEL) {
+        const int64_t first = panel % w->panels * CP_PANEL, real = CP_MIN(CP_PANEL, w->group_out - first);
+        const int64_t channel = panel / w->panels * w->group_out + first; /* of the layer */
+        for (int64_t o = 0; o < CP_PANEL; o++) b[o] = o < real && bias != NULL ? bias[channel + o] : 0.0f;
+        for (int64_t c = 0; c < w->group_in; c++) {
+            double g[9][CP_PANEL] = {{0}}, columns[3][6][CP_PANEL], t[6][CP_PANEL];
+            for (int64_t o = 0; o < real; o++) {
+                const float *kernel = weights + ((channel + o) * w->group_in + c) * 9;
+                for (int tap = 0; tap < 9; tap++) g[tap][o] = (double)kernel[tap];
+            }
+            for (int x = 0; x < 3; x++) weights_line(columns[x], g[x], g[3 + x], g[6 + x], w->tile);
+            for (int64_t i = 0; i < n; i++) {
+                weights_line(t, columns[0][i], columns[1][i], columns[2][i], w->tile);
+                for (int64_t j = 0; j < n; j++) {
+                    float *to = u + ((i * n + j) * w->group_in + c) * CP_PANEL;
+                    for (int o = 0; o < CP_PANEL; o++) to[o] = (float)t[j][o];
+                }
+            }
+        }
+    }
+}
+
+/* Where a task lies. Tasks of an image in order: groups outermost, then rows, columns, shares of output channels. */
+typedef struct area {
+    int64_t image, group, row, column; /* in tiles */
+    int64_t rows, columns;
+} area;
+
+static area area_of(const cp_winograd *w, int64_t task) {
+    const int64_t within = task % w->tasks / w->panel_tasks;
+    area a = {
+        .image = task / w->tasks,
+        .group = within / (w->row_tasks * w->column_tasks),
+        .row = within / w->column_tasks % w->row_tasks * w->rows_a_task,
+        .column = within % w->column_tasks * w->columns_a_task,
+    };
+    a.rows = CP_MIN(w->rows_a_task, w->tile_rows - a.row);
+    a.columns = CP_MIN(w->columns_a_task, w->tile_columns - a.column);
+    return a;
+}
+
+static void transform_input(const cp_winograd_run *r, const area *a, float *x, float *v) {
+    const cp_winograd *w = r->plan;
+    const convpool_conv2d_desc *d = r->desc;
+    const int64_t i = a->row * w->tile, j = a->column * w->tile;
+    cp_conv2d_pack pack = {
+        .src = (const float *)r->src->data + a->image * r->src->strides.batch,
+        .layout = d->src_layout,
+        .strides = r->src->strides,
+        .border = d->border,
+        .ih = d->ih,
+        .iw = d->iw,
+        .block = CP_BLOCK,
+        .row = i - d->pad_top,
+        .column = j - d->pad_left,
+        .rows = CP_MIN(reach(w, a->rows), r->dst->height + 2 - i),
+        .columns = CP_MIN(reach(w, a->columns), r->dst->width + 2 - j),
+        .dst = x,
+    };
+    cp_winograd_input input = {
+        .tile = w->tile,
+        .x = x,
+        .rows = pack.rows,
+        .columns = pack.columns,
+        .tile_rows = a->rows,
+        .tile_columns = a->columns,
+        .v = v,
+        .v_point = w->v_point,
+    };
+    for (int64_t c = 0; c < w->group_in; c += CP_BLOCK, input.v += a->rows * a->columns * CP_BLOCK) {
+        pack.channel = a->group * w->group_in + c;
+        pack.channels = input.channels = CP_MIN(CP_BLOCK, w->group_in - c);
+        r->kernels->conv2d_pack(&pack);
+        r->kernels->winograd_input(&input);
+    }
+}
+
+static void transform_output(const cp_winograd_run *r, const area *a, int64_t panel, const float *v, float *m, float *acc) {
+    const cp_winograd *w = r->plan;
+    const convpool_conv2d_desc *d = r->desc;
+    const int64_t packed = a->group * w->panels + panel, u_panel = w->points * w->group_in * CP_PANEL;
+    const int64_t i = a->row * w->tile, j = a->column * w->tile;
+    const cp_tensor *dst = r->dst, *residual = r->residual;
+    const cp_winograd_multiply multiply = {
+        .v = v,
+        .v_point = w->v_point,
+        .u = w->weights + packed * u_panel,
+        .next = w->weights + (packed + 1 < w->panels * d->groups ? packed + 1 : 0) * u_panel,
+        .m = m,
+        .m_point = w->m_point,
+        .points = w->points,
+        .tiles = a->rows * a->columns,
+        .channels = w->group_in,
+    };
+    const cp_winograd_output output = {
+        .tile = w->tile,
+        .m = m,
+        .m_point = w->m_point,
+        .tile_rows = a->rows,
+        .tile_columns = a->columns,
+        .bias = w->bias + packed * CP_PANEL,
+        .rows = CP_MIN(a->rows * w->tile, dst->height - i),
+        .columns = CP_MIN(a->columns * w->tile, dst->width - j),
+        .acc = acc,
+    };
+    cp_conv2d_finish finish = {
+        .acc = acc,
+        .rows = output.rows,
+        .columns = output.columns,
+        .channel = a->group * w->group_out + panel * CP_PANEL,
+        .channels = CP_MIN(CP_PANEL, w->group_out - panel * CP_PANEL),
+        .dst = (float *)(uintptr_t)dst->data + a->image * dst->strides.batch + i * dst->strides.row + j * dst->strides.column,
+        .layout = d->dst_layout,
+        .dst_strides = dst->strides,
+        .activation = r->activation,
+    };
+    finish.spare = cp_spare_channels(d, finish.channel + finish.channels);
+    if (residual != NULL) {
+        finish.residual_strides = residual->strides;
+        finish.residual = (const float *)residual->data + a->image * residual->strides.batch + i * residual->strides.row +
+                          j * residual->strides.column;
+    }
+    r->kernels->winograd_multiply(&multiply);
+    r->kernels->winograd_output(&output);
+    r->kernels->conv2d_finish(&finish);
+}
+
+void cp_winograd_execute(const cp_winograd_run *r, int64_t begin, int64_t end) {
+    const cp_winograd *w = r->plan;
+    float *x = (float *)r->workspace, *v = (float *)(r->workspace + w->x_bytes);
+    float *m = (float *)(r->workspace + w->x_bytes + w->v_bytes);
+    float *acc = (float *)(r->workspace + w->x_bytes + w->v_bytes + w->m_bytes);
+    for (int64_t task = begin; task < end; task++) {
+        const area a = area_of(w, task);
+        const int64_t panel = task % w->panel_tasks * w->panels_a_task;
+        const int64_t panel_end = CP_MIN(w->panels, panel + w->panels_a_task);
+        /* The shares of one area follow each other and have the same transformed input. */
+        if (task == begin || panel == 0) transform_input(r, &a, x, v);
+        for (int64_t p = panel; p < panel_end; p++) transform_output(r, &a, p, v, m, acc);
+    }
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * Winograd convolution: 3x3 kernels with stride 1 in fewer multiplications (Lavin and Gray, Fast Algorithms for Convolutional
+ * Neural Networks, 2016; points after Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution, 2020). */
+#ifndef CP_WINOGRAD_H
+#define CP_WINOGRAD_H
+
+#include "kernels.h"
+
+/* A plan for one image size. A task takes a rectangle of tiles of one image and group to a share of the group's output channels. */
+typedef struct cp_winograd {
+    int64_t tile;                        /* outputs of a tile a side: 2 or 4 */
+    int64_t points;                      /* (tile + 2)^2 */
+    int64_t tile_rows, tile_columns;     /* of an image */
+    int64_t rows_a_task, columns_a_task; /* in tiles */
+    int64_t row_tasks, column_tasks;
+    int64_t group_in, group_out;
+    int64_t panels, panels_a_task, panel_tasks; /* of 16 output channels, of a group */
+    int64_t v_point, m_point;                   /* floats from one point to the next */
+    int64_t x_bytes, v_bytes, m_bytes;          /* parts of the workspace; the rest is the accumulators */
+    int64_t weights_bytes, bias_bytes, workspace_bytes;
+    int64_t tasks; /* of an image */
+    double error_bound;
+    double cost;          /* of an image, in pairs of vector FMAs */
+    const float *weights; /* [group][panel][point][channel][16] */
+    const float *bias;    /* [group][panel][16] */
+} cp_winograd;
+
+/* One run: the tensors behind its arguments; residual is NULL if there is none. */
+typedef struct cp_winograd_run {
+    const cp_winograd *plan;
+    const cp_kernels *kernels;
+    const convpool_conv2d_desc *desc;
+    cp_activation activation;
+    const cp_tensor *src, *dst, *residual;
+    char *workspace;
+} cp_winograd_run;
+
+/* Fills in all but the weights; false if the algorithm cannot serve this layer. */
+bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *desc, int64_t oh, int64_t ow, int64_t tile);
+/* Whether the transformed weights and their products with padding are sure to be finite. */
+bool cp_winograd_suits(const float *weights, int64_t count);
+/* Transforms the weights into `memory` of weights_bytes + bias_bytes. */
+void cp_winograd_pack(cp_winograd *w, const convpool_conv2d_desc *desc, const float *weights, const float *bias, void *memory);
+/* Executes tasks [begin, end). */
+void cp_winograd_execute(const cp_winograd_run *run, int64_t begin, int64_t end);
+
+#endif

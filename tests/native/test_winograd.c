@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT
+ * Winograd: bits against the oracle and errors against double sums on random cases, for every instruction set; who is refused, and
+ * what becomes of weights that are not finite.
+ */
+#include "cases.h"
+#include "oracle.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static conv2d_problem problem;
+static double
+    worst[2]; /* errors of F(2x2) and F(4x4) relative to (sum of max |x|) x sum |w|, without the rounding of bias, residual */
+
+static float at(const tensor *t, int64_t n, int64_t c, int64_t y, int64_t x) {
+    float value;
+    memcpy(&value, t->memory.data + (size_t)tensor_offset(t, n, c, y, x) * sizeof value, sizeof value);
+    return value;
+}
+
+/* The cell that a padded position reads; -1 for none. */
+static int64_t cell(convpool_border border, int64_t i, int64_t n) {
+    if (i >= 0 && i < n) return i;
+    if (border == CONVPOOL_BORDER_REFLECT) return i < 0 ? -i : 2 * n - 2 - i;
+    if (border == CONVPOOL_BORDER_REPLICATE) return i < 0 ? 0 : n - 1;
+    return border == CONVPOOL_BORDER_CIRCULAR ? (i + n) % n : -1;
+}
+
+/* What an error is relative to: sum over channels of max |x| times sum |w|, of each channel or of all. */
+typedef struct scales {
+    double of_each, of_all;
+} scales;
+
+/* One output element in double, and its scales. */
+static double exact(const conv2d_problem *p, const float *weights, const float *bias, const int64_t place[4], scales *scale) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const int64_t tile = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 ? 2 : 4, channels = d->in_channels / d->groups;
+    const int64_t n = place[0], o = place[1], i = place[2], j = place[3];
+    const int64_t top = i / tile * tile, left = j / tile * tile;
+    double sum = bias ? (double)bias[o] : 0.0;
+    double all_x = 0.0, all_w = 0.0;
+    scale->of_each = 0.0;
+    for (int64_t c = 0; c < channels; c++) {
+        double most = 0.0, size = 0.0;
+        for (int64_t y = top; y < top + tile + 2 && y < p->dst.h + 2; y++)
+            for (int64_t x = left; x < left + tile + 2 && x < p->dst.w + 2; x++) {
+                const int64_t sy = cell(d->border, y - d->pad_top, d->ih), sx = cell(d->border, x - d->pad_left, d->iw);
+                if (sy < 0 || sx < 0) continue;
+                const double value = (double)at(&p->src, n, o / (d->out_channels / d->groups) * channels + c, sy, sx);
+                most = fmax(most, fabs(value));
+                if (y < i || y > i + 2 || x < j || x > j + 2) continue;
+                sum += value * (double)weights[((o * channels + c) * 3 + y - i) * 3 + x - j];
+            }
+        for (int64_t tap = 0; tap < 9; tap++) size += fabs((double)weights[(o * channels + c) * 9 + tap]);
+        scale->of_each += most * size;
+        all_x += most;
+        all_w += size;
+    }
+    scale->of_all = all_x * all_w;
+    return sum + (p->options.residual ? (double)at(&p->residual, n, o, i, j) : 0.0);
+}
+
+/* Whether every element is within the bound that the plan states. */
+static bool accurate(const conv2d_problem *p, char *text, size_t text_size) {
+    const int64_t channels = p->desc.in_channels / p->desc.groups;
+    const bool small = p->desc.algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2;
+    convpool_plan_info info = {.struct_size = sizeof info};
+    convpool_conv2d_query(&p->desc, &info);
+    const float *bias = p->options.bias ? (const float *)(const void *)p->bias.data : NULL;
+    const int64_t step = 1 + p->dst.n * p->dst.c * p->dst.h * p->dst.w * channels / 20000;
+    for (int64_t k = 0; k < p->dst.n * p->dst.c * p->dst.h * p->dst.w; k += step) {
+        const int64_t x = k % p->dst.w, y = k / p->dst.w % p->dst.h, o = k / p->dst.w / p->dst.h % p->dst.c;
+        const int64_t place[4] = {k / p->dst.w / p->dst.h / p->dst.c, o, y, x};
+        scales scale;
+        const double right = exact(p, (const float *)(const void *)p->weights.data, bias, place, &scale);
+        const double added =
+            (bias ? fabs((double)bias[o]) : 0.0) + (p->options.residual ? fabs((double)at(&p->residual, place[0], o, y, x)) : 0.0);
+        const double error = fabs((double)at(&p->dst, place[0], o, y, x) - right) - 0x1p-23 * (fabs(right) + added);
+        if (scale.of_all > 0.0) worst[!small] = fmax(worst[!small], error / scale.of_all);
+        if (error <= info.error_bound * scale.of_each) continue;
+        snprintf(text, text_size, "error %g of scale %g at n %lld, o %lld, y %lld, x %lld; bound %g", error, scale.of_each,
+                 (long long)place[0], (long long)o, (long long)y, (long long)x, info.error_bound);
+        return false;
+    }
+    return true;
+}
+
+static void test_case(const conv2d_case *c, tally *t, const options *o) {
+    char text[CASE_TEXT_SIZE], message[512];
+    conv2d_problem_make(&problem, c);
+    for (int isa = 1; isa < 32; isa++) {
+        if (!(available_isas() >> isa & 1) || (c->isa && c->isa != isa)) continue;
+        conv2d_case named = *c;
+        named.isa = isa;
+        conv2d_case_text(&named, text);
+        case_begin(text);
+        const convpool_status status = conv2d_problem_run(&problem, (convpool_isa)isa, message, sizeof message);
+        if (status != CONVPOOL_STATUS_OK && !*message) snprintf(message, sizeof message, "%s", convpool_status_string(status));
+        const bool tame = c->values <= VALUES_INTEGER && c->weight_values <= VALUES_INTEGER && c->activation == 0 && c->batch > 0;
+        guarded_access(&problem.weights, GUARD_READ);
+        if (c->bias) guarded_access(&problem.bias, GUARD_READ);
+        if (*message || (tame && !accurate(&problem, message, sizeof message)))
+            tally_fail(t, o, "winograd %s: %s", convpool_isa_name((convpool_isa)isa), message);
+        else
+            t->passed++;
+    }
+}
+
+static void expect(bool right, const char *what, tally *t, const options *o) {
+    if (right)
+        t->passed++;
+    else
+        tally_fail(t, o, "%s", what);
+}
+
+static const convpool_conv2d_desc layer = {
+    .struct_size = sizeof layer,
+    .in_channels = 16,
+    .out_channels = 16,
+    .groups = 1,
+    .ih = 16,
+    .iw = 16,
+    .kh = 3,
+    .kw = 3,
+    .stride_h = 1,
+    .stride_w = 1,
+    .dilation_h = 1,
+    .dilation_w = 1,
+    .pad_top = 1,
+    .pad_bottom = 1,
+    .pad_left = 1,
+    .pad_right = 1,
+};
+
+static bool is_winograd(convpool_algorithm a) {
+    return a == CONVPOOL_ALGORITHM_WINOGRAD_2X2 || a == CONVPOOL_ALGORITHM_WINOGRAD_4X4;
+}
+
+static convpool_status query(const convpool_conv2d_desc *desc, convpool_plan_info *info) {
+    *info = (convpool_plan_info){.struct_size = sizeof *info};
+    return convpool_conv2d_query(desc, info);
+}
+
+/* Options and shapes under which Winograd is chosen, and those that rule it out. */
+static void test_choice(tally *t, const options *o) {
+    convpool_plan_info info;
+    convpool_conv2d_desc d = layer;
+    expect(query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm), "FAST chooses Winograd", t, o);
+    const double bound = info.error_bound;
+    d.max_error = bound;
+    expect(query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm), "max_error of the bound allows it", t, o);
+    d.max_error = 1e-12;
+    expect(query(&d, &info) == CONVPOOL_STATUS_OK && !is_winograd(info.algorithm), "a small max_error does not", t, o);
+    d.algorithm = CONVPOOL_ALGORITHM_WINOGRAD_4X4;
+    expect(query(&d, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "nor by force", t, o);
+    d = layer;
+    d.numerics = CONVPOOL_NUMERICS_STRICT;
+    expect(query(&d, &info) == CONVPOOL_STATUS_OK && !is_winograd(info.algorithm), "STRICT is direct", t, o);
+    for (int64_t algorithm = CONVPOOL_ALGORITHM_WINOGRAD_2X2; algorithm <= CONVPOOL_ALGORITHM_WINOGRAD_4X4; algorithm++) {
+        convpool_conv2d_desc forced = layer;
+        forced.algorithm = (convpool_algorithm)algorithm;
+        expect(query(&forced, &info) == CONVPOOL_STATUS_OK && info.algorithm == forced.algorithm, "Winograd is forced", t, o);
+        expect(info.workspace_bytes <= 2 << 20, "a workspace is at most 2 MiB", t, o);
+        int64_t *const fields[] = {&forced.kh,       &forced.kw,         &forced.stride_h,
+                                   &forced.stride_w, &forced.dilation_h, &forced.dilation_w};
+        for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+            const int64_t before = *fields[i];
+            *fields[i] = 2;
+            expect(query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "Winograd refuses a shape", t, o);
+            *fields[i] = before;
+        }
+        forced.numerics = CONVPOOL_NUMERICS_STRICT;
+        expect(query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "STRICT refuses Winograd", t, o);
+        forced = layer;
+        forced.algorithm = (convpool_algorithm)algorithm;
+        forced.in_channels = 1 << 20;
+        expect(query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "Winograd refuses too many channels", t, o);
+    }
+}
+
+/* Weights that are not finite, or so large that their transform might not be: direct, with the bits of STRICT, in the memory that
+ * query asked for. */
+static void test_weights(float value, tally *t, const options *o) {
+    enum { PIXELS = 16 * 16 * 16, WEIGHTS = 16 * 16 * 9 };
+    static float src[PIXELS], weights[WEIGHTS], dst[2][PIXELS];
+    static guarded memory, workspace;
+    rng r = rng_make(7, 0);
+    for (int i = 0; i < PIXELS; i++) src[i] = rng_f32(&r, VALUES_NORMAL, 1);
+    for (int i = 0; i < WEIGHTS; i++) weights[i] = rng_f32(&r, VALUES_NORMAL, 1);
+    weights[WEIGHTS / 2] = value;
+    for (int strict = 0; strict < 2; strict++) {
+        convpool_conv2d_desc d = layer;
+        convpool_plan_info info, built = {.struct_size = sizeof built};
+        convpool_conv2d *plan = NULL;
+        d.numerics = strict ? CONVPOOL_NUMERICS_STRICT : CONVPOOL_NUMERICS_FAST;
+        expect(query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm) == !strict, "query knows no weights", t, o);
+        void *place = guarded_place(&memory, (size_t)info.plan_bytes, CONVPOOL_ALIGNMENT, 0, GUARD_AT_END);
+        expect(convpool_conv2d_init(&d, weights, NULL, place, info.plan_bytes, &plan) == CONVPOOL_STATUS_OK, "init falls back", t,
+               o);
+        expect(convpool_conv2d_plan_info(plan, &built) == CONVPOOL_STATUS_OK && !is_winograd(built.algorithm) &&
+                   built.plan_bytes == info.plan_bytes && built.workspace_bytes == info.workspace_bytes,
+               "the plan says that it is direct", t, o);
+        const convpool_conv2d_args args = {
+            .struct_size = sizeof args,
+            .batch = 1,
+            .src = src,
+            .dst = dst[strict],
+            .workspace = guarded_place(&workspace, (size_t)info.workspace_bytes, CONVPOOL_ALIGNMENT, 0, GUARD_AT_END),
+            .workspace_bytes = info.workspace_bytes,
+            .task_end = built.tasks,
+        };
+        expect(convpool_conv2d_run(plan, &args) == CONVPOOL_STATUS_OK, "the plan runs", t, o);
+        d.algorithm = CONVPOOL_ALGORITHM_WINOGRAD_4X4;
+        if (strict) continue;
+        expect(query(&d, &info) == CONVPOOL_STATUS_OK, "query of the forced algorithm", t, o);
+        place = guarded_place(&memory, (size_t)info.plan_bytes, CONVPOOL_ALIGNMENT, 0, GUARD_AT_END);
+        expect(convpool_conv2d_init(&d, weights, NULL, place, info.plan_bytes, &plan) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM,
+               "the forced algorithm refuses such weights", t, o);
+    }
+    bool same = true;
+    for (int i = 0; i < PIXELS; i++)
+        same = same && (memcmp(&dst[0][i], &dst[1][i], 4) == 0 || (isnan(dst[0][i]) && isnan(dst[1][i])));
+    expect(same, "such weights give the bits of STRICT", t, o);
+}
+
+int main(int argc, char **argv) {
+    const options o = options_parse(argc, argv, 2000);
+    tally t = {0};
+    if (o.replay) {
+        conv2d_case c;
+        if (!conv2d_case_read(o.replay, &c)) {
+            fprintf(stderr, "not a case of winograd: %s\n", o.replay);
+            return 2;
+        }
+        test_case(&c, &t, &o);
+        return tally_finish(&t, &o);
+    }
+    case_begin("what is refused");
+    test_choice(&t, &o);
+    test_weights(NAN, &t, &o);
+    test_weights(-INFINITY, &t, &o);
+    test_weights(0x1p125f, &t, &o);
+    for (uint64_t number = 0; number < (uint64_t)o.count; number++) {
+        const conv2d_case c = winograd_case_make(o.seed, number);
+        test_case(&c, &t, &o);
+    }
+    printf("largest errors: F(2x2) %.2g, F(4x4) %.2g\n", worst[0], worst[1]);
+    case_begin("the largest errors");
+    expect(worst[0] < 3e-7 && worst[1] < 1e-6, "errors stay below 3e-7 and 1e-6", &t, &o);
+    return tally_finish(&t, &o);
+}
