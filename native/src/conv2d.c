@@ -139,9 +139,9 @@ static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
     p->column_tasks = p->panel_tasks = 1;
 }
 
-/* The cost of one output pixel of a group, in pairs of vector FMAs, measured on Zen 5 and Zen 3. A tile of direct-channels does all
- * that 16 output channels need, used or not, and pays for packing and finishing; direct-width pays for loads, more of them from
- * further away when there are many input channels, and for the lanes that a narrow row leaves empty. */
+/* The cost of one output pixel of a group, in pairs of vector FMAs, measured on Zen 5. A tile of direct-channels does all that 16
+ * output channels need, used or not, and pays for packing and finishing; direct-width pays for loads, more of them from further away
+ * when there are many input channels, for starting and ending each vector, and for the lanes that a narrow row leaves empty. */
 static double direct_cost(const convpool_conv2d *p, convpool_algorithm algorithm, int64_t ow) {
     const convpool_conv2d_desc *d = &p->desc;
     const double products = (double)d->kh * (double)d->kw * (double)p->group_in;
@@ -149,7 +149,7 @@ static double direct_cost(const convpool_conv2d *p, convpool_algorithm algorithm
     const bool far_apart = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2;
     const double load = far_apart ? 6.0 : p->group_in > 16 ? 3.2 : 1.6;
     const double lanes = (double)(cp_ceil_div(ow, 8) * 8) / (double)ow;
-    return (double)p->group_out / 8 * lanes * products * load;
+    return (double)p->group_out / 8 * lanes * (products * load + 12);
 }
 
 static bool is_winograd(convpool_algorithm algorithm) {

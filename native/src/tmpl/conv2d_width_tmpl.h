@@ -6,13 +6,6 @@
  * Bound:      loads; for large planes the memory that src comes from.
  * Edges:      masked loads, where windows cross the left and right border of zeros; other borders go pixel by pixel. */
 
-/* The 8 columns from x on, `step` (1 or 2) apart, of a row of `width` columns of which column x is at p; zero outside. */
-static CP_INLINE v8 v8_load_edge(const float *p, int64_t x, int64_t width, int64_t step) {
-    const v8 near = v8_load_masked(p, v8_range(-x, width - x));
-    if (step == 1) return near;
-    return v8_in_order(v8_pick_even7(near, v8_load_masked(p + 7, v8_range(-x - 7, width - x - 7))));
-}
-
 /* One output channel, and what it reads. */
 typedef struct conv2d_channel {
     const cp_conv2d_width *a;
@@ -88,7 +81,8 @@ static CP_INLINE void conv2d_width_block(const conv2d_channel *o, int64_t i, int
                     CP_UNROLL
                     for (int k = 0; k < rows; k++) {
                         const float *p = row[k] + at;
-                        acc[k] = v8_fma1(edge ? v8_load_edge(p, left + x, d->iw, step) : v8_load_step(p, step), w, acc[k]);
+                        acc[k] =
+                            v8_fma1(edge ? window_load_edge(p, left + x, d->iw, step, NULL) : v8_load_step(p, step), w, acc[k]);
                     }
                 }
             }

@@ -2,7 +2,7 @@
  * Pooling.
  *
  * Blocks:    4 rows x 8 outputs of a plane, lanes along the width, for 2x2 and 3x3 windows: each input row is reduced once.
- * Width:     1 row x 32 outputs of a plane, any other window; strided loads de-interleave. Edges element by element.
+ * Width:     the same for any other window, without constant sizes; strides above 2 go element by element at the edges.
  * Channels:  1 output x 32 channels, lanes along the channels: every tap is a plain load.
  * Bound:     loads, one (stride 2: two) for each tap and vector; in the end the memory that src comes from. */
 
@@ -76,6 +76,19 @@ static pool2d_axis pool2d_columns(const convpool_pool2d_desc *d, int64_t j) {
 static float pool2d_divisor(const convpool_pool2d_desc *d, const pool2d_axis *y, const pool2d_axis *x) {
     const int64_t cells = d->divisor_override > 0 ? d->divisor_override : y->cells * x->cells;
     return (float)CP_MAX(1, cells);
+}
+
+/* For n columns from j on, the cells of each window's row that count in an average's divisor. */
+static v8 pool2d_cells(const convpool_pool2d_desc *d, int64_t j, int64_t n) {
+    float cells[8] = {0};
+    for (int64_t p = 0; p < n; p++) cells[p] = (float)pool2d_columns(d, j + p).cells;
+    return v8_load(cells);
+}
+
+/* pool2d_divisor for 8 columns. The product is rounded once, as the conversion of the integer would be. */
+static CP_INLINE v8 pool2d_divisors(const convpool_pool2d_desc *d, const pool2d_axis *y, v8 columns) {
+    const v8 one = v8_set1(1.0f), cells = v8_mul(v8_set1((float)y->cells), columns);
+    return d->divisor_override > 0 ? v8_set1((float)d->divisor_override) : v8_if_less(cells, one, one, cells);
 }
 
 /* Sum of 8 partial sums in the documented order. */
@@ -154,59 +167,75 @@ static void CP_NAME(pool2d_elements)(const cp_pool2d_band *a) {
     }
 }
 
-/* `vectors` x 8 outputs from column j on, whose windows lie within the columns of the image. */
-static CP_INLINE void pool2d_width_vectors(const cp_pool2d_band *a, const float *plane, float *dst, int64_t j, const pool2d_axis *y,
-                                           float divisor, const int vectors, const pool2d_op op, const int64_t step) {
+/* `rows` x 8 outputs of a plane from (i, j) on, for any window. Each input row is reduced once for all outputs that need it, which
+ * for several rows wants a dilation of 1. With `edge`, windows may cross the left and right border. */
+static CP_INLINE void pool2d_width_block(const cp_pool2d_band *a, const float *plane, int64_t i, int64_t j, v8 *acc, const int rows,
+                                         const int64_t step, const pool2d_op op, const bool edge) {
     const convpool_pool2d_desc *d = a->desc;
-    const float *origin = plane + (j * step - d->pad_left);
-    v8 acc[POOL2D_VECTORS];
+    const int64_t left = j * step - d->pad_left, top = i * d->stride_h - d->pad_top, reach = (d->kh - 1) * d->dilation_h + 1;
+    const v8 none = pool2d_start(op);
     CP_UNROLL
-    for (int v = 0; v < vectors; v++) acc[v] = pool2d_start(op);
-    for (int64_t ty = y->begin; ty < y->end; ty++) {
-        const float *line = origin + (y->origin + ty * y->dilation) * a->src_strides.row;
-        v8 row[POOL2D_VECTORS];
-        CP_UNROLL
-        for (int v = 0; v < vectors; v++) row[v] = op == POOL2D_MAX ? acc[v] : v8_zero();
-        for (int64_t tx = 0; tx < d->kw; tx++, line += d->dilation_w) {
-            CP_UNROLL
-            for (int v = 0; v < vectors; v++) row[v] = pool2d_step(op, row[v], v8_load_step(line + v * 8 * step, step));
+    for (int k = 0; k < rows; k++) acc[k] = none;
+    for (int64_t line = 0; line < (rows - 1) * d->stride_h + reach; line += d->dilation_h) {
+        if (top + line < 0 || top + line >= d->ih) continue;
+        const float *p = plane + (top + line) * a->src_strides.row + left;
+        v8 row = none;
+        for (int64_t tx = 0, x = left; tx < d->kw; tx++, x += d->dilation_w, p += d->dilation_w) {
+            const v8 v = edge ? window_load_edge(p, x, d->iw, step, op == POOL2D_MAX ? &none : NULL) : v8_load_step(p, step);
+            row = pool2d_step(op, row, v);
         }
         CP_UNROLL
-        for (int v = 0; v < vectors; v++) acc[v] = op == POOL2D_MAX ? row[v] : v8_add(acc[v], row[v]);
+        for (int k = 0; k < rows; k++) {
+            const int64_t ty = line - k * d->stride_h;
+            if (ty >= 0 && ty < reach) acc[k] = op == POOL2D_MAX ? v8_max_first(acc[k], row) : v8_add(acc[k], row);
+        }
     }
-    CP_UNROLL
-    for (int v = 0; v < vectors; v++) v8_store(dst + j + v * 8, pool2d_result(op, acc[v], v8_set1(divisor)));
 }
 
-static CP_INLINE void pool2d_width_rows(const cp_pool2d_band *a, const pool2d_op op, const int64_t step) {
+/* Rows i .. i + rows - 1 of a plane. The last vector overlaps the one before and computes the same again. */
+static CP_INLINE void pool2d_width_rows(const cp_pool2d_band *a, int64_t c, int64_t i, const int rows, const pool2d_op op,
+                                        const int64_t step) {
     const convpool_pool2d_desc *d = a->desc;
-    const int64_t inside_begin = CP_MIN(cp_ceil_div(d->pad_left, step), d->ow);
-    const int64_t last = d->iw - 1 - (d->kw - 1) * d->dilation_w + d->pad_left;
-    int64_t inside_end = last < 0 ? inside_begin : CP_MAX(inside_begin, CP_MIN(d->ow, last / step + 1));
-    if (inside_end - inside_begin < 8) inside_end = inside_begin;
-    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
-        const float *plane = (const float *)a->src + c * a->src_strides.channel;
-        for (int64_t i = a->row; i < a->row + a->rows; i++) {
-            const pool2d_axis y = pool2d_rows(d, i);
-            const pool2d_axis inside = {.end = d->kw, .cells = d->kw};
-            const float divisor = pool2d_divisor(d, &y, &inside);
-            float *dst = (float *)a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
-            int64_t j = 0;
-            while (j < d->ow) {
-                if (j < inside_begin || j >= inside_end) {
-                    const pool2d_axis x = pool2d_columns(d, j);
-                    pool2d_element(a, c, i, j, &y, &x);
-                    j++;
-                } else if (inside_end - j >= 8 * POOL2D_VECTORS) {
-                    pool2d_width_vectors(a, plane, dst, j, &y, divisor, POOL2D_VECTORS, op, step);
-                    j += 8 * POOL2D_VECTORS;
-                } else { /* The last vector overlaps the one before and computes the same again. */
-                    j = CP_MIN(j, inside_end - 8);
-                    pool2d_width_vectors(a, plane, dst, j, &y, divisor, 1, op, step);
-                    j += 8;
-                }
+    const int64_t last = d->iw - 1 - (d->kw - 1) * d->dilation_w + d->pad_left, n = CP_MIN(8, d->ow);
+    const int64_t begin = cp_ceil_div(d->pad_left, step), end = last < 0 ? 0 : last / step + 1;
+    const float *plane = (const float *)a->src + c * a->src_strides.channel;
+    float *dst = (float *)a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
+    pool2d_axis y[WINDOW_ROWS];
+    for (int k = 0; k < rows; k++) y[k] = pool2d_rows(d, i + k);
+    for (int64_t block = 0; block < d->ow; block += 8) {
+        const int64_t j = CP_MIN(block, d->ow - n);
+        const bool inside = j >= begin && j + 8 <= end;
+        v8 acc[WINDOW_ROWS];
+        if (inside) {
+            pool2d_width_block(a, plane, i, j, acc, rows, step, op, false);
+        } else if (step <= 2) {
+            pool2d_width_block(a, plane, i, j, acc, rows, step, op, true);
+        } else {
+            for (int64_t p = j; p < j + n; p++) {
+                const pool2d_axis x = pool2d_columns(d, p);
+                for (int k = 0; k < rows; k++) pool2d_element(a, c, i + k, p, &y[k], &x);
+            }
+            continue;
+        }
+        const v8 columns = op == POOL2D_SUM ? pool2d_cells(d, j, n) : v8_zero();
+        for (int k = 0; k < rows; k++) {
+            const v8 result = pool2d_result(op, acc[k], pool2d_divisors(d, &y[k], columns));
+            if (n == 8) {
+                v8_store(dst + k * a->dst_strides.row + j, result);
+            } else {
+                v8_storen(dst + k * a->dst_strides.row + j, result, n);
             }
         }
+    }
+}
+
+static CP_INLINE void pool2d_width_any(const cp_pool2d_band *a, const pool2d_op op, const int64_t step) {
+    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
+        int64_t i = a->row;
+        if (a->desc->dilation_h == 1) {
+            for (; i + WINDOW_ROWS <= a->row + a->rows; i += WINDOW_ROWS) pool2d_width_rows(a, c, i, WINDOW_ROWS, op, step);
+        }
+        for (; i < a->row + a->rows; i++) pool2d_width_rows(a, c, i, 1, op, step);
     }
 }
 
@@ -248,13 +277,6 @@ static CP_INLINE void pool2d_blocks_inside(const float *const *lines, int64_t j,
     }
 }
 
-/* For each column of an edge, the cells of its window's row that count in an average's divisor. */
-static v8 pool2d_edge_cells(const convpool_pool2d_desc *d, int64_t j, int64_t n) {
-    float cells[8] = {0};
-    for (int64_t p = 0; p < n; p++) cells[p] = (float)pool2d_columns(d, j + p).cells;
-    return v8_load(cells);
-}
-
 /* Square windows with the same stride both ways; at least 4 rows, the last of which overlap the ones before: a block at each end of
  * a row, and whole windows between them. */
 static CP_INLINE void pool2d_blocks(const cp_pool2d_band *a, const int kernel, const int step, const pool2d_op op) {
@@ -264,7 +286,6 @@ static CP_INLINE void pool2d_blocks(const cp_pool2d_band *a, const int kernel, c
     const int64_t begin = cp_ceil_div(d->pad_left, step), end = last < 0 ? 0 : CP_MIN(d->ow, last / step + 1);
     const bool inside = d->ow > 16;
     const pool2d_axis whole = {.end = d->kw, .cells = d->kw};
-    const v8 one = v8_set1(1.0f);
     window_edge edges[2];
     v8 edge_cells[2];
     int edge_count = 0;
@@ -272,16 +293,16 @@ static CP_INLINE void pool2d_blocks(const cp_pool2d_band *a, const int kernel, c
     if ((!inside && d->ow > 8) || (inside && end < d->ow)) {
         window_edge_init(&edges[edge_count++], d->ow - n, d->pad_left, d->iw, kernel, step);
     }
-    for (int e = 0; e < edge_count; e++) edge_cells[e] = pool2d_edge_cells(d, edges[e].j, n);
+    for (int e = 0; e < edge_count; e++) edge_cells[e] = pool2d_cells(d, edges[e].j, n);
     for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
         const float *plane = (const float *)a->src + c * a->src_strides.channel, *lines[WINDOW_LINES];
         for (int64_t group = a->row; group < rows_end; group += WINDOW_ROWS) {
             const int64_t i = CP_MIN(group, rows_end - WINDOW_ROWS);
-            float *dst = (float *)a->dst + c * a->dst_strides.channel + i * pitch, divisor[WINDOW_ROWS], cells[WINDOW_ROWS];
+            float *dst = (float *)a->dst + c * a->dst_strides.channel + i * pitch, divisor[WINDOW_ROWS];
+            pool2d_axis rows[WINDOW_ROWS];
             for (int k = 0; k < WINDOW_ROWS; k++) {
-                const pool2d_axis rows = pool2d_rows(d, i + k);
-                divisor[k] = pool2d_divisor(d, &rows, &whole);
-                cells[k] = (float)rows.cells;
+                rows[k] = pool2d_rows(d, i + k);
+                divisor[k] = pool2d_divisor(d, &rows[k], &whole);
             }
             for (int line = 0; line < (WINDOW_ROWS - 1) * step + kernel; line++) {
                 const int64_t y = i * step - d->pad_top + line;
@@ -291,9 +312,7 @@ static CP_INLINE void pool2d_blocks(const cp_pool2d_band *a, const int kernel, c
                 v8 acc[WINDOW_ROWS];
                 pool2d_block(lines, edges[e].j * step, acc, kernel, step, op, &edges[e]);
                 for (int k = 0; k < WINDOW_ROWS; k++) {
-                    v8 count = v8_mul(v8_set1(cells[k]), edge_cells[e]);
-                    count = d->divisor_override > 0 ? v8_set1(divisor[k]) : v8_if_less(count, one, one, count);
-                    const v8 y = pool2d_result(op, acc[k], count);
+                    const v8 y = pool2d_result(op, acc[k], pool2d_divisors(d, &rows[k], edge_cells[e]));
                     if (n == 8) {
                         v8_store(dst + k * pitch + edges[e].j, y);
                     } else {
@@ -317,11 +336,11 @@ static CP_INLINE void pool2d_width_op(const cp_pool2d_band *a, const pool2d_op o
     } else if (square && d->kh == 3 && d->stride_w == 1) {
         pool2d_blocks(a, 3, 1, op);
     } else if (d->stride_w == 1) {
-        pool2d_width_rows(a, op, 1);
+        pool2d_width_any(a, op, 1);
     } else if (d->stride_w == 2) {
-        pool2d_width_rows(a, op, 2);
+        pool2d_width_any(a, op, 2);
     } else {
-        pool2d_width_rows(a, op, d->stride_w);
+        pool2d_width_any(a, op, d->stride_w);
     }
 }
 

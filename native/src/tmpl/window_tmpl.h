@@ -51,3 +51,11 @@ static CP_INLINE void window_taps(const float *p, const int kernel, const int st
         if (tap + 1 < kernel) taps[tap + 1] = v8_pick_odd(near, far);
     }
 }
+
+/* The 8 columns from x on, `step` (1 or 2) apart, of a row of `width` columns of which column x is at p; columns outside are not
+ * read and count as *outside, or 0. */
+static CP_INLINE v8 window_load_edge(const float *p, int64_t x, int64_t width, int64_t step, const v8 *outside) {
+    const v8_mask near_mask = v8_range(-x, width - x), far_mask = v8_range(-x - 7, width - x - 7);
+    const v8 near = window_load(p, &near_mask, outside);
+    return step == 1 ? near : v8_in_order(v8_pick_even7(near, window_load(p + 7, &far_mask, outside)));
+}
