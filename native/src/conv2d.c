@@ -140,12 +140,15 @@ static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
 }
 
 /* The cost of one output pixel of a group, in pairs of vector FMAs, measured on Zen 5. A tile of direct-channels does all that 16
- * output channels need, used or not, and pays for packing and finishing; direct-width pays for loads, more of them from further away
- * when there are many input channels, for starting and ending each vector, and for the lanes that a narrow row leaves empty. */
-static double direct_cost(const convpool_conv2d *p, convpool_algorithm algorithm, int64_t ow) {
+ * output channels need, used or not, and pays for packing and finishing, and once for each group; direct-width pays for loads, more
+ * of them from further away when there are many input channels, for starting and ending each vector, and for the lanes that a
+ * narrow row leaves empty. */
+static double direct_cost(const convpool_conv2d *p, convpool_algorithm algorithm, int64_t oh, int64_t ow) {
     const convpool_conv2d_desc *d = &p->desc;
     const double products = (double)d->kh * (double)d->kw * (double)p->group_in;
-    if (algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) return (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 27);
+    if (algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
+        return (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 27) + 400 / ((double)oh * (double)ow);
+    }
     const bool far_apart = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2;
     const double load = far_apart ? 6.0 : p->group_in > 16 ? 3.2 : 1.6;
     const double lanes = (double)(cp_ceil_div(ow, 8) * 8) / (double)ow;
@@ -160,11 +163,11 @@ static bool is_direct(convpool_algorithm algorithm) {
     return algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS || algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH;
 }
 
-static convpool_algorithm choose_direct(const convpool_conv2d *p, int64_t ow) {
+static convpool_algorithm choose_direct(const convpool_conv2d *p, int64_t oh, int64_t ow) {
     if (is_direct(p->desc.algorithm)) return p->desc.algorithm;
-    const double width = direct_cost(p, CONVPOOL_ALGORITHM_DIRECT_WIDTH, ow);
-    return width < direct_cost(p, CONVPOOL_ALGORITHM_DIRECT_CHANNELS, ow) ? CONVPOOL_ALGORITHM_DIRECT_WIDTH
-                                                                          : CONVPOOL_ALGORITHM_DIRECT_CHANNELS;
+    const double width = direct_cost(p, CONVPOOL_ALGORITHM_DIRECT_WIDTH, oh, ow);
+    return width < direct_cost(p, CONVPOOL_ALGORITHM_DIRECT_CHANNELS, oh, ow) ? CONVPOOL_ALGORITHM_DIRECT_WIDTH
+                                                                              : CONVPOOL_ALGORITHM_DIRECT_CHANNELS;
 }
 
 static cp_activation activation_of(const convpool_conv2d_desc *d) {
@@ -185,7 +188,7 @@ static convpool_status plan_winograd(convpool_conv2d *p) {
     if (is_direct(d->algorithm)) return CONVPOOL_STATUS_OK;
     if (d->numerics == CONVPOOL_NUMERICS_STRICT) return forced ? CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM : CONVPOOL_STATUS_OK;
     const double pixels = (double)p->info.oh * (double)p->info.ow * (double)d->groups;
-    double cost = forced ? INFINITY : direct_cost(p, p->info.algorithm, p->info.ow) * pixels;
+    double cost = forced ? INFINITY : direct_cost(p, p->info.algorithm, p->info.oh, p->info.ow) * pixels;
     bool chosen = false;
     for (int64_t tile = 2; tile <= 4; tile += 2) {
         const convpool_algorithm algorithm = tile == 2 ? CONVPOOL_ALGORITHM_WINOGRAD_2X2 : CONVPOOL_ALGORITHM_WINOGRAD_4X4;
@@ -231,7 +234,7 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     p->info = (convpool_plan_info){
         .struct_size = sizeof p->info,
         .isa = d->isa,
-        .algorithm = choose_direct(p, ow),
+        .algorithm = choose_direct(p, oh, ow),
         .oh = oh,
         .ow = ow,
         .flops = flops,

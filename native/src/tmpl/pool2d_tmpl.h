@@ -331,6 +331,8 @@ static CP_INLINE void pool2d_width_op(const cp_pool2d_band *a, const pool2d_op o
                         a->rows >= WINDOW_ROWS && (op == POOL2D_MAX || op == POOL2D_SUM);
     if (square && d->kh == 2 && d->stride_w == 2) {
         pool2d_blocks(a, 2, 2, op);
+    } else if (square && d->kh == 2 && d->stride_w == 1) {
+        pool2d_blocks(a, 2, 1, op);
     } else if (square && d->kh == 3 && d->stride_w == 2) {
         pool2d_blocks(a, 3, 2, op);
     } else if (square && d->kh == 3 && d->stride_w == 1) {
