@@ -102,7 +102,7 @@ bool cp_winograd_suits(const float *weights, int64_t count) {
 }
 
 /* One column or row of the weight transform, for the output channels of a panel. */
-static void weights_line(double t[6][CP_PANEL], const double *g0, const double *g1, const double *g2, int64_t tile) {
+static CP_INLINE void weights_line(double t[6][CP_PANEL], const double *g0, const double *g1, const double *g2, int64_t tile) {
     const double a = 45.0 / 64, b = 91.0 / 64, at_zero = a * a * b * b;
     const double at_a = 2 * a * a * (a * a - b * b), at_b = 2 * b * b * (b * b - a * a);
     for (int o = 0; o < CP_PANEL; o++) {
@@ -133,12 +133,16 @@ void cp_winograd_pack(cp_winograd *w, const convpool_conv2d_desc *d, const float
     for (int64_t panel = 0; panel < w->panels * d->groups; panel++, u += w->points * w->group_in * CP_PANEL, b += CP_PANEL) {
         const int64_t first = panel % w->panels * CP_PANEL, real = CP_MIN(CP_PANEL, w->group_out - first);
         const int64_t channel = panel / w->panels * w->group_out + first; /* of the layer */
+        float taps[9][CP_PANEL] = {{0}};
         for (int64_t o = 0; o < CP_PANEL; o++) b[o] = o < real && bias != NULL ? bias[channel + o] : 0.0f;
         for (int64_t c = 0; c < w->group_in; c++) {
-            double g[9][CP_PANEL] = {{0}}, columns[3][6][CP_PANEL], t[6][CP_PANEL];
+            double g[9][CP_PANEL], columns[3][6][CP_PANEL], t[6][CP_PANEL];
             for (int64_t o = 0; o < real; o++) {
                 const float *kernel = weights + ((channel + o) * w->group_in + c) * 9;
-                for (int tap = 0; tap < 9; tap++) g[tap][o] = (double)kernel[tap];
+                for (int tap = 0; tap < 9; tap++) taps[tap][o] = kernel[tap];
+            }
+            for (int tap = 0; tap < 9; tap++) {
+                for (int o = 0; o < CP_PANEL; o++) g[tap][o] = (double)taps[tap][o];
             }
             for (int x = 0; x < 3; x++) weights_line(columns[x], g[x], g[3 + x], g[6 + x], w->tile);
             for (int64_t i = 0; i < n; i++) {
