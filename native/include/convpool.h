@@ -136,7 +136,9 @@ typedef enum convpool_isa {
     /** x86-64 with AVX2 and FMA. */
     CONVPOOL_ISA_AVX2 = 2,
     /** AArch64 Advanced SIMD. */
-    CONVPOOL_ISA_NEON = 3
+    CONVPOOL_ISA_NEON = 3,
+    /** x86-64 with AVX-512 (F, DQ, BW, VL) as well. */
+    CONVPOOL_ISA_AVX512 = 4
 } convpool_isa;
 
 /** Type of a tensor's elements. */

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#if defined(CP_BUILT_AVX2)
+#if defined(CP_BUILT_X64)
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
@@ -19,24 +19,28 @@ static uint64_t cp_xgetbv(void) {
 }
 #endif
 
-static bool cp_has_avx2(void) {
-    enum { FMA = 1 << 12, OSXSAVE = 1 << 27, AVX = 1 << 28, AVX2 = 1 << 5, XMM_AND_YMM = 6 };
-    uint32_t r[4];
+/* What of AVX2 and AVX-512 the CPU has and the operating system saves the registers of. */
+static uint32_t cp_isa_x64(void) {
+    const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, avx2 = 1u << 5; /* leaf 1 ecx; leaf 7 ebx */
+    const uint32_t avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;                 /* leaf 7 ebx: F, DQ, BW, VL */
+    const uint64_t ymm = 0x06, zmm = 0xE6;                                             /* of XCR0 */
+    uint32_t r[4], isa = 0;
     cp_cpuid(0, r);
-    if (r[0] < 7) return false;
+    if (r[0] < 7) return 0;
     cp_cpuid(1, r);
-    if ((r[2] & (FMA | OSXSAVE | AVX)) != (FMA | OSXSAVE | AVX)) return false;
-    if ((cp_xgetbv() & XMM_AND_YMM) != XMM_AND_YMM) return false;
+    if ((r[2] & (fma | osxsave | avx)) != (fma | osxsave | avx)) return 0;
     cp_cpuid(7, r);
-    return (r[1] & AVX2) != 0;
+    if ((r[1] & avx2) != 0 && (cp_xgetbv() & ymm) == ymm) isa |= 1u << CONVPOOL_ISA_AVX2;
+    if (isa != 0 && (r[1] & avx512) == avx512 && (cp_xgetbv() & zmm) == zmm) isa |= 1u << CONVPOOL_ISA_AVX512;
+    return isa;
 }
 
 #endif
 
 uint32_t cp_isa_built(void) {
     uint32_t isa = 1u << CONVPOOL_ISA_SCALAR;
-#if defined(CP_BUILT_AVX2)
-    isa |= 1u << CONVPOOL_ISA_AVX2;
+#if defined(CP_BUILT_X64)
+    isa |= 1u << CONVPOOL_ISA_AVX2 | 1u << CONVPOOL_ISA_AVX512;
 #elif defined(CP_BUILT_NEON)
     isa |= 1u << CONVPOOL_ISA_NEON;
 #endif
@@ -44,8 +48,8 @@ uint32_t cp_isa_built(void) {
 }
 
 uint32_t cp_isa_available(void) {
-#if defined(CP_BUILT_AVX2)
-    return cp_has_avx2() ? cp_isa_built() : cp_isa_built() & ~(1u << CONVPOOL_ISA_AVX2);
+#if defined(CP_BUILT_X64)
+    return 1u << CONVPOOL_ISA_SCALAR | cp_isa_x64();
 #else
     return cp_isa_built(); /* Advanced SIMD is part of every AArch64. */
 #endif
@@ -53,6 +57,7 @@ uint32_t cp_isa_available(void) {
 
 convpool_isa cp_isa_best(void) {
     const uint32_t isa = cp_isa_available();
+    if (isa >> CONVPOOL_ISA_AVX512 & 1) return CONVPOOL_ISA_AVX512;
     if (isa >> CONVPOOL_ISA_AVX2 & 1) return CONVPOOL_ISA_AVX2;
     if (isa >> CONVPOOL_ISA_NEON & 1) return CONVPOOL_ISA_NEON;
     return CONVPOOL_ISA_SCALAR;

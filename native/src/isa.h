@@ -6,7 +6,7 @@
 #include "convpool.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
-#define CP_BUILT_AVX2 1
+#define CP_BUILT_X64 1
 #elif defined(__aarch64__) || defined(_M_ARM64)
 #define CP_BUILT_NEON 1
 #endif

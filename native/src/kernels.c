@@ -4,8 +4,8 @@
 #include "isa.h"
 
 extern const cp_kernels cp_kernels__scalar;
-#if defined(CP_BUILT_AVX2)
-extern const cp_kernels cp_kernels__avx2;
+#if defined(CP_BUILT_X64)
+extern const cp_kernels cp_kernels__avx2, cp_kernels__avx512;
 #elif defined(CP_BUILT_NEON)
 extern const cp_kernels cp_kernels__neon;
 #endif
@@ -15,9 +15,11 @@ const cp_kernels *cp_kernels_of(convpool_isa *isa) {
     switch (*isa) {
     case CONVPOOL_ISA_SCALAR:
         return &cp_kernels__scalar;
-#if defined(CP_BUILT_AVX2)
+#if defined(CP_BUILT_X64)
     case CONVPOOL_ISA_AVX2:
         return cp_isa_available() >> CONVPOOL_ISA_AVX2 & 1 ? &cp_kernels__avx2 : NULL;
+    case CONVPOOL_ISA_AVX512:
+        return cp_isa_available() >> CONVPOOL_ISA_AVX512 & 1 ? &cp_kernels__avx512 : NULL;
 #elif defined(CP_BUILT_NEON)
     case CONVPOOL_ISA_NEON:
         return &cp_kernels__neon;

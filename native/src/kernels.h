@@ -8,7 +8,7 @@
 
 enum {
     CP_PANEL = 16,      /* output channels a register tile works on: two vectors */
-    CP_TILE_PIXELS = 6, /* output pixels of a register tile: 6 x 2 accumulators, 2 weights, 1 broadcast in 16 registers */
+    CP_TILE_PIXELS = 6, /* output pixels of a register tile, as the cost model counts on every instruction set */
     CP_BLOCK = 8        /* input channels of a block: the unit of the documented order of arithmetic */
 };
 

@@ -37,6 +37,8 @@ const char *convpool_isa_name(convpool_isa isa) {
         return "avx2";
     case CONVPOOL_ISA_NEON:
         return "neon";
+    case CONVPOOL_ISA_AVX512:
+        return "avx512";
     }
     return "unknown";
 }

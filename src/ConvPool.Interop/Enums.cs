@@ -81,6 +81,9 @@ public enum InstructionSet
 
     /// <summary>AArch64 Advanced SIMD.</summary>
     Neon = 3,
+
+    /// <summary>x86-64 with AVX-512 (F, DQ, BW, VL).</summary>
+    Avx512 = 4,
 }
 
 /// <summary>What executes a layer.</summary>

@@ -65,6 +65,7 @@ CHECK_VALUE(CONVPOOL_ISA_BEST, 0);
 CHECK_VALUE(CONVPOOL_ISA_SCALAR, 1);
 CHECK_VALUE(CONVPOOL_ISA_AVX2, 2);
 CHECK_VALUE(CONVPOOL_ISA_NEON, 3);
+CHECK_VALUE(CONVPOOL_ISA_AVX512, 4);
 
 CHECK_SIZE(convpool_data_type, 4);
 CHECK_VALUE(CONVPOOL_DATA_TYPE_F32, 0);
@@ -324,6 +325,7 @@ int abi_check_convpool_isa(convpool_isa value) {
     case CONVPOOL_ISA_SCALAR:
     case CONVPOOL_ISA_AVX2:
     case CONVPOOL_ISA_NEON:
+    case CONVPOOL_ISA_AVX512:
         return 1;
     }
     return 0;

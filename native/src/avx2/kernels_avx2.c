@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #define CP_ISA avx2
+#define CP_TILE 6
 #include "simd/vec_avx2.h"
 #include "tmpl/kernels_tmpl.h"

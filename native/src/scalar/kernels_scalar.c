@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #define CP_ISA scalar
+#define CP_TILE 6
 #include "simd/vec_scalar.h"
 #include "tmpl/kernels_tmpl.h"

@@ -72,6 +72,20 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
     r[6] = _mm256_permute2f128_ps(b2, b6, 0x31);
     r[7] = _mm256_permute2f128_ps(b3, b7, 0x31);
 }
+
+#ifndef CP_HAVE_V16
+typedef struct v16 {
+    v8 lo, hi;
+} v16;
+static CP_INLINE v16 v16_zero(void) { return (v16){v8_zero(), v8_zero()}; }
+static CP_INLINE v16 v16_load(const float *p) { return (v16){v8_load(p), v8_load(p + 8)}; }
+static CP_INLINE void v16_store(float *p, v16 a) {
+    v8_store(p, a.lo);
+    v8_store(p + 8, a.hi);
+}
+static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return (v16){v8_fma1(a.lo, b, c.lo), v8_fma1(a.hi, b, c.hi)}; }
+#endif
+
 static CP_INLINE float cp_fma(float a, float b, float c) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
 }

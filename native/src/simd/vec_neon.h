@@ -98,6 +98,16 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
         r[i + 4] = v8_of(b[i], d[i]);
     }
 }
+typedef struct v16 {
+    v8 lo, hi;
+} v16;
+static CP_INLINE v16 v16_zero(void) { return (v16){v8_zero(), v8_zero()}; }
+static CP_INLINE v16 v16_load(const float *p) { return (v16){v8_load(p), v8_load(p + 8)}; }
+static CP_INLINE void v16_store(float *p, v16 a) {
+    v8_store(p, a.lo);
+    v8_store(p + 8, a.hi);
+}
+static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return (v16){v8_fma1(a.lo, b, c.lo), v8_fma1(a.hi, b, c.hi)}; }
 static CP_INLINE float cp_fma(float a, float b, float c) {
     return vget_lane_f32(vfma_f32(vdup_n_f32(c), vdup_n_f32(a), vdup_n_f32(b)), 0);
 }

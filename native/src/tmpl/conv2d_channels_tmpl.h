@@ -2,7 +2,7 @@
  * Direct convolution with vector lanes along the output channels.
  *
  * Tile:       6 pixels x 16 output channels; 12 accumulators, 2 weight vectors and 1 broadcast of the 16 ymm registers
- *             (on NEON 24 + 4 + 1 of 32 q registers).
+ *             (on NEON 24 + 4 + 1 of 32 q registers). With AVX-512 12 pixels: 12 zmm accumulators and 1 weight vector.
  * Bound:      FMA. A step of one tap and channel is 12 FMAs on 8 loads, 6 of which are broadcasts.
  * Layout:     pixels are packed with their 8 channels side by side, so all loads of a tap lie at fixed offsets from 6 pointers,
  *             whatever the source layout, border and stride were. */
@@ -60,20 +60,15 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
 }
 
 /* The products of one tap and one channel. */
-static CP_INLINE void conv2d_tile_step(const float *const *x, int64_t at, const float *w, const int pixels,
-                                       v8 acc[CP_TILE_PIXELS][2]) {
-    const v8 w0 = v8_load(w), w1 = v8_load(w + 8);
+static CP_INLINE void conv2d_tile_step(const float *const *x, int64_t at, const float *weights, const int pixels, v16 *acc) {
+    const v16 w = v16_load(weights);
     CP_UNROLL
-    for (int p = 0; p < pixels; p++) {
-        const float xp = x[p][at];
-        acc[p][0] = v8_fma1(w0, xp, acc[p][0]);
-        acc[p][1] = v8_fma1(w1, xp, acc[p][1]);
-    }
+    for (int p = 0; p < pixels; p++) acc[p] = v16_fma1(w, x[p][at], acc[p]);
 }
 
 /* All taps of one block of `width` channels. Where taps of a row lie side by side, so do their channels and weights: one run. */
 static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *const *x, const float *weights, const int pixels,
-                                        const int64_t width, v8 acc[CP_TILE_PIXELS][2]) {
+                                        const int64_t width, v16 *acc) {
     const int64_t taps = a->x_end - a->x_begin;
     const int64_t runs = a->column_step == 1 ? 1 : taps, run = a->column_step == 1 ? taps * width : width;
     for (int64_t ty = a->y_begin; ty < a->y_end; ty++) {
@@ -91,15 +86,12 @@ static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *c
 }
 
 static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t first, const int pixels) {
-    v8 acc[CP_TILE_PIXELS][2];
-    const float *x[CP_TILE_PIXELS];
+    v16 acc[CP_TILE];
+    const float *x[CP_TILE];
     const float *block = a->x, *weights = a->weights;
     float *out = a->acc + first * CP_PANEL;
     CP_UNROLL
-    for (int p = 0; p < pixels; p++) {
-        acc[p][0] = v8_load(a->bias != NULL ? a->bias : out + p * CP_PANEL);
-        acc[p][1] = v8_load(a->bias != NULL ? a->bias + 8 : out + p * CP_PANEL + 8);
-    }
+    for (int p = 0; p < pixels; p++) acc[p] = v16_load(a->bias != NULL ? a->bias : out + p * CP_PANEL);
     for (int64_t c = 0; c < a->channels; c += a->block) {
         const int64_t width = CP_MIN(a->block, a->channels - c);
         CP_UNROLL
@@ -109,33 +101,16 @@ static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t first, const
         weights += a->kh * a->kw * width * CP_PANEL;
     }
     CP_UNROLL
-    for (int p = 0; p < pixels; p++) {
-        v8_store(out + p * CP_PANEL, acc[p][0]);
-        v8_store(out + p * CP_PANEL + 8, acc[p][1]);
-    }
+    for (int p = 0; p < pixels; p++) v16_store(out + p * CP_PANEL, acc[p]);
 }
 
 static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
-    int64_t p = 0;
-    for (; p + CP_TILE_PIXELS <= a->pixels; p += CP_TILE_PIXELS) conv2d_tile(a, p, CP_TILE_PIXELS);
-    switch (a->pixels - p) {
-    case 1:
-        conv2d_tile(a, p, 1);
-        break;
-    case 2:
-        conv2d_tile(a, p, 2);
-        break;
-    case 3:
-        conv2d_tile(a, p, 3);
-        break;
-    case 4:
-        conv2d_tile(a, p, 4);
-        break;
-    case 5:
-        conv2d_tile(a, p, 5);
-        break;
-    default:
-        break;
+    const int64_t parts = cp_ceil_div(a->pixels, CP_TILE);
+    for (int64_t part = 0; part < parts; part++) {
+        const int64_t first = part * a->pixels / parts, pixels = (part + 1) * a->pixels / parts - first;
+#define CONV2D_TILE(n) conv2d_tile(a, first, n)
+        CP_TILE_SWITCH(pixels, CONV2D_TILE)
+#undef CONV2D_TILE
     }
 }
 

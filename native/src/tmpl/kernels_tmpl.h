@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Every template of an instruction set, and its table of kernels. Wants CP_ISA and the vector vocabulary. */
+ * Every template of an instruction set, and its table of kernels. Wants CP_ISA, CP_TILE (output
+ * pixels of a register tile) and the vector vocabulary. */
 #include <math.h>
 
 #include "kernels.h"
@@ -7,6 +8,30 @@
 #define CP_NAME_OF(stem, isa) cp_f32_##stem##__##isa
 #define CP_NAME_EXPANDED(stem, isa) CP_NAME_OF(stem, isa)
 #define CP_NAME(stem) CP_NAME_EXPANDED(stem, CP_ISA)
+
+/* Calls F(n) with the constant n = 1 .. CP_TILE that `count` is. */
+#define CP_TILE_CASE(F, n)                                                                                                         \
+    case n:                                                                                                                        \
+        F(n);                                                                                                                      \
+        break;
+#if CP_TILE > 6
+#define CP_TILE_MORE(F)                                                                                                            \
+    CP_TILE_CASE(F, 6) CP_TILE_CASE(F, 7) CP_TILE_CASE(F, 8) CP_TILE_CASE(F, 9) CP_TILE_CASE(F, 10) CP_TILE_CASE(F, 11)
+#else
+#define CP_TILE_MORE(F)
+#endif
+#define CP_TILE_SWITCH(count, F)                                                                                                   \
+    switch (count) {                                                                                                               \
+        CP_TILE_CASE(F, 1)                                                                                                         \
+        CP_TILE_CASE(F, 2)                                                                                                         \
+        CP_TILE_CASE(F, 3)                                                                                                         \
+        CP_TILE_CASE(F, 4)                                                                                                         \
+        CP_TILE_CASE(F, 5)                                                                                                         \
+        CP_TILE_MORE(F)                                                                                                            \
+    default:                                                                                                                       \
+        F(CP_TILE);                                                                                                                \
+        break;                                                                                                                     \
+    }
 
 #include "tmpl/activation_tmpl.h"
 #include "tmpl/conv2d_channels_tmpl.h"

@@ -99,22 +99,18 @@ static void CP_NAME(winograd_input)(const cp_winograd_input *a) {
 }
 
 /* The products of one channel with `tiles` neighbouring tiles. */
-static CP_INLINE void winograd_step(const float *v, const float *u, const int tiles, v8 acc[CP_TILE_PIXELS][2]) {
-    const v8 u0 = v8_load(u), u1 = v8_load(u + 8);
+static CP_INLINE void winograd_step(const float *v, const float *u, const int tiles, v16 *acc) {
+    const v16 w = v16_load(u);
     CP_UNROLL
-    for (int p = 0; p < tiles; p++) {
-        const float vp = v[p * CP_BLOCK];
-        acc[p][0] = v8_fma1(u0, vp, acc[p][0]);
-        acc[p][1] = v8_fma1(u1, vp, acc[p][1]);
-    }
+    for (int p = 0; p < tiles; p++) acc[p] = v16_fma1(w, v[p * CP_BLOCK], acc[p]);
 }
 
 /* One point of `tiles` neighbouring tiles; meanwhile fetches `lines` cache lines of `ahead` for each block of channels. */
 static CP_INLINE void winograd_product(const cp_winograd_multiply *a, const float *v, const float *u, float *m, const float *ahead,
                                        int64_t lines, const int tiles) {
-    v8 acc[CP_TILE_PIXELS][2];
+    v16 acc[CP_TILE];
     CP_UNROLL
-    for (int p = 0; p < tiles; p++) acc[p][0] = acc[p][1] = v8_zero();
+    for (int p = 0; p < tiles; p++) acc[p] = v16_zero();
     int64_t c = 0;
     for (; c + CP_BLOCK <= a->channels; c += CP_BLOCK) {
         for (int64_t k = 0; k < lines; k++, ahead += CP_PANEL) CP_PREFETCH(ahead);
@@ -125,14 +121,11 @@ static CP_INLINE void winograd_product(const cp_winograd_multiply *a, const floa
     }
     for (; c < a->channels; c++, v++, u += CP_PANEL) winograd_step(v, u, tiles, acc);
     CP_UNROLL
-    for (int p = 0; p < tiles; p++) {
-        v8_store(m + p * CP_PANEL, acc[p][0]);
-        v8_store(m + p * CP_PANEL + 8, acc[p][1]);
-    }
+    for (int p = 0; p < tiles; p++) v16_store(m + p * CP_PANEL, acc[p]);
 }
 
 static void CP_NAME(winograd_multiply)(const cp_winograd_multiply *a) {
-    const int64_t u_point = a->channels * CP_PANEL, parts = cp_ceil_div(a->tiles, CP_TILE_PIXELS);
+    const int64_t u_point = a->channels * CP_PANEL, parts = cp_ceil_div(a->tiles, CP_TILE);
     const int64_t lines = cp_ceil_div(CP_BLOCK, parts);
     for (int64_t point = 0; point < a->points; point++) {
         const float *u = a->u + point * u_point, *ahead = point + 1 < a->points ? u + u_point : a->next;
@@ -140,26 +133,9 @@ static void CP_NAME(winograd_multiply)(const cp_winograd_multiply *a) {
             const int64_t first = part * a->tiles / parts, tiles = (part + 1) * a->tiles / parts - first;
             const float *v = a->v + point * a->v_point + first * CP_BLOCK, *fetched = ahead + part * (u_point / parts);
             float *m = a->m + point * a->m_point + first * CP_PANEL;
-            switch (tiles) {
-            case 1:
-                winograd_product(a, v, u, m, fetched, lines, 1);
-                break;
-            case 2:
-                winograd_product(a, v, u, m, fetched, lines, 2);
-                break;
-            case 3:
-                winograd_product(a, v, u, m, fetched, lines, 3);
-                break;
-            case 4:
-                winograd_product(a, v, u, m, fetched, lines, 4);
-                break;
-            case 5:
-                winograd_product(a, v, u, m, fetched, lines, 5);
-                break;
-            default:
-                winograd_product(a, v, u, m, fetched, lines, 6);
-                break;
-            }
+#define WINOGRAD_PRODUCT(n) winograd_product(a, v, u, m, fetched, lines, n)
+            CP_TILE_SWITCH(tiles, WINOGRAD_PRODUCT)
+#undef WINOGRAD_PRODUCT
         }
     }
 }

@@ -99,6 +99,8 @@ internal enum convpool_isa
     CONVPOOL_ISA_AVX2 = 2,
     /// <summary>AArch64 Advanced SIMD.</summary>
     CONVPOOL_ISA_NEON = 3,
+    /// <summary>x86-64 with AVX-512 (F, DQ, BW, VL) as well.</summary>
+    CONVPOOL_ISA_AVX512 = 4,
 }
 
 /// <summary>Type of a tensor's elements.</summary>

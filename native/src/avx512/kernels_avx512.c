@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: MIT */
+#define CP_ISA avx512
+#define CP_TILE 12
+#include "simd/vec_avx512.h"
+#include "tmpl/kernels_tmpl.h"

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * The vector vocabulary on AVX-512: AVX2's, with a panel of 16 output channels in one zmm register. */
+#ifndef CP_VEC_AVX512_H
+#define CP_VEC_AVX512_H
+
+#include <immintrin.h>
+
+#include "common.h"
+
+#define CP_HAVE_V16
+typedef __m512 v16;
+static CP_INLINE v16 v16_zero(void) { return _mm512_setzero_ps(); }
+static CP_INLINE v16 v16_load(const float *p) { return _mm512_loadu_ps(p); }
+static CP_INLINE void v16_store(float *p, v16 a) { _mm512_storeu_ps(p, a); }
+static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return _mm512_fmadd_ps(a, _mm512_set1_ps(b), c); }
+
+#include "simd/vec_avx2.h"
+
+#endif
