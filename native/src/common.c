@@ -42,7 +42,7 @@ static bool cp_footprint_init(cp_footprint *f, const cp_tensor *t) {
     for (int i = 0; i < 5; i++) {
         int64_t length;
         if (size[i] == 1) continue;
-        if (stride[i] < 0 || !cp_mul(size[i] - 1, stride[i], &length) || !cp_add(elements, length, &elements)) return false;
+        if (!cp_mul(size[i] - 1, stride[i], &length) || !cp_add(elements, length, &elements)) return false;
         f->size[f->dims] = size[i];
         f->stride[f->dims++] = stride[i];
     }

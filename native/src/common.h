@@ -55,9 +55,9 @@ static inline bool cp_align(int64_t n, int64_t *result) {
 }
 static inline bool cp_is_aligned(const void *p, uintptr_t alignment) { return ((uintptr_t)p & (alignment - 1)) == 0; }
 
-/* Copies a caller's struct into ours by the rule of convpool.h: `size` is ours, the caller's first field is its own. */
+/* Copy a caller's struct into ours, and ours into a caller's, by the rule of convpool.h. The first field says the caller's size;
+ * `size` is ours, which is that of version 1 for all structs so far: a shorter one is refused. */
 convpool_status cp_read_struct(void *ours, const void *theirs, uint32_t size);
-/* Copies ours into the caller's, as much as it has room for; keeps its struct_size. */
 convpool_status cp_write_struct(void *theirs, const void *ours, uint32_t size);
 
 /* How every plan begins: what it is a plan of, and where it was built, since a plan does not move. */
@@ -88,9 +88,9 @@ static inline int64_t cp_channel_offset(convpool_layout layout, int64_t channel_
     return layout == CONVPOOL_LAYOUT_NCHW8C ? (c >> 3) * channel_stride + (c & 7) : c * channel_stride;
 }
 
-/* Channels that fill up the last block of an NCHW8C output, if `end` is the end of the last channels. They are written as zero. */
-static inline int64_t cp_spare_channels(const convpool_conv2d_desc *d, int64_t end) {
-    return d->dst_layout == CONVPOOL_LAYOUT_NCHW8C && end == d->out_channels ? (8 - end % 8) % 8 : 0;
+/* Channels that fill up the last block of an NCHW8C tensor, if `end` is the end of its channels. They are written as zero. */
+static inline int64_t cp_spare_channels(convpool_layout layout, int64_t channels, int64_t end) {
+    return layout == CONVPOOL_LAYOUT_NCHW8C && end == channels ? (8 - end % 8) % 8 : 0;
 }
 
 /* The cell of an axis of n cells that coordinate i reads, or -1 for a padded zero. */

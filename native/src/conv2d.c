@@ -245,13 +245,16 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         workspace_parts parts;
         block_channels(p, oh, ow);
-        columns = p->panels * d->groups * CP_PANEL;
-        if (!workspace_of(p, &parts) || !cp_add(parts.x, parts.acc, &n) || !cp_add(n, parts.position, &p->info.workspace_bytes)) {
-            return CONVPOOL_STATUS_SIZE_OVERFLOW;
+        if (workspace_of(p, &parts)) {
+            p->info.workspace_bytes = parts.x + parts.acc + parts.position;
+            if (!cp_mul(p->panels * CP_PANEL, d->groups, &columns)) return CONVPOOL_STATUS_SIZE_OVERFLOW;
+        } else if (d->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
+            return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM; /* What a single row of outputs reads is too large to pack. */
+        } else {
+            p->info.algorithm = CONVPOOL_ALGORITHM_DIRECT_WIDTH;
         }
-    } else {
-        block_width(p, oh, ow);
     }
+    if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH) block_width(p, oh, ow);
     if (!cp_mul(columns, sizeof(float), &bias) || !cp_mul(bias, products, &weights) || !cp_align(weights, &weights) ||
         !cp_align(bias, &bias) || !cp_add(weights, bias, &n) || !cp_add(n, plan_header, &p->info.plan_bytes) ||
         !cp_mul(p->row_tasks, p->column_tasks, &n) || !cp_mul(n, p->panel_tasks, &n) ||
@@ -383,7 +386,7 @@ static convpool_status check_run(conv2d_run *r, const convpool_conv2d_args *a) {
     return CONVPOOL_STATUS_OK;
 }
 
-/* Multiplies the pixels at the image's edges one by one, with the taps in the padding left out. */
+/* The same with the taps in the padding left out: pixel by pixel, at a quarter of the speed, for weights that are not finite. */
 static void clipped_tiles(const convpool_conv2d *p, cp_conv2d_tiles tiles, int64_t i, int64_t j, int64_t columns, int64_t pixels) {
     const convpool_conv2d_desc *d = &p->desc;
     float *acc = tiles.acc;
@@ -469,7 +472,7 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
             finish.acc = tiles.acc;
             finish.channels = CP_MIN(CP_PANEL, p->group_out - q * CP_PANEL);
             finish.channel = group * p->group_out + q * CP_PANEL;
-            finish.spare = cp_spare_channels(d, finish.channel + finish.channels);
+            finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
             p->kernels->conv2d_finish(&finish);
         }
     }
@@ -497,7 +500,7 @@ static void run_width_task(const conv2d_run *r, const float *src, float *dst, co
         .rows = rows,
     };
     p->kernels->conv2d_width(&width);
-    for (int64_t s = 0; s < cp_spare_channels(&p->desc, channel + 1); s++) {
+    for (int64_t s = 0; s < cp_spare_channels(p->desc.dst_layout, p->desc.out_channels, channel + 1); s++) {
         float *spare = dst + cp_channel_offset(p->desc.dst_layout, r->dst.strides.channel, channel + 1 + s);
         for (int64_t i = row; i < row + rows; i++) {
             for (int64_t j = 0; j < p->info.ow; j++) spare[i * r->dst.strides.row + j * r->dst.strides.column] = 0.0f;

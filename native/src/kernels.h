@@ -12,9 +12,8 @@ enum {
     CP_BLOCK = 8        /* input channels of a block: the unit of the documented order of arithmetic */
 };
 
-/* conv2d_pack: copies a band of an image into [block of 8 channels][row][column][channel], with the border applied.
- * The last block is as narrow as its channels: [row][column][channels % 8]. With `pixel` all channels of a pixel lie side by side.
- */
+/* conv2d_pack: copies a band of an image into [block of channels][row][column][channel], with the border applied.
+ * A block is 8 channels or, for kernels of a single tap, all of them; the last one is as narrow as what is left. */
 typedef struct cp_conv2d_pack {
     const float *src; /* pixel (0, 0), channel 0 of the image */
     convpool_layout layout;
@@ -118,7 +117,8 @@ typedef struct cp_conv2d_width {
 
 /* Output rows of some channels of one image. pool2d_elements takes every option of the descriptor; the others take f32 without
  * indices, src and dst in one layout: pool2d_width sliding windows on planes, pool2d_channels sliding and adaptive windows on
- * channels that lie side by side, pool2d_global the whole image as one window, in any layout. */
+ * channels that lie side by side, pool2d_global sums of the
+ * whole image as one window: of planes without gaps, or of channels side by side. */
 typedef struct cp_pool2d_band {
     const void *src; /* pixel (0, 0), channel 0 of the image */
     void *dst;

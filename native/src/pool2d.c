@@ -113,7 +113,7 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
         p->rows_a_task = d->oh;
         p->channels_a_task = 8;
     } else if (unit_row * (double)d->oh >= task_taps) {
-        p->rows_a_task = cp_ceil_div(d->oh, cp_ceil_div(d->oh, (int64_t)CP_MIN((double)d->oh, CP_MAX(8.0, task_taps / unit_row))));
+        p->rows_a_task = cp_share(d->oh, (int64_t)CP_MIN((double)d->oh, CP_MAX(8.0, task_taps / unit_row)));
         p->channels_a_task = unit;
     } else {
         p->rows_a_task = d->oh;
@@ -223,29 +223,28 @@ static void clear(const cp_tensor *t, int64_t image, int64_t channel, int64_t ch
     }
 }
 
-/* Channels that fill up the last block of an NCHW8C tensor, if `end` is the end of the last channels. They are written as zero. */
-static int64_t spare_channels(const cp_tensor *t, int64_t end) {
-    return t->layout == CONVPOOL_LAYOUT_NCHW8C && end == t->channels ? (8 - end % 8) % 8 : 0;
-}
-
 static convpool_status unpool_task(const pool2d_run *r, int64_t image, int64_t channel, int64_t channels) {
     const convpool_pool2d_desc *d = &r->plan->desc;
     const char *src = at(&r->src, image);
     char *dst = at(&r->dst, image);
     const int64_t *indices = at(&r->indices, image);
-    clear(&r->dst, image, channel, channels + spare_channels(&r->dst, channel + channels), 0, d->ih);
+    convpool_status status = CONVPOOL_STATUS_OK;
+    clear(&r->dst, image, channel, channels + cp_spare_channels(r->dst.layout, d->channels, channel + channels), 0, d->ih);
     for (int64_t c = channel; c < channel + channels; c++) {
         for (int64_t i = 0; i < d->oh; i++) {
             for (int64_t j = 0; j < d->ow; j++) {
                 const int64_t index = indices[offset(&r->indices, c, i, j)], size = r->src.element_size;
                 if (index == -1) continue;
-                if (index < 0 || index >= d->ih * d->iw) return CONVPOOL_STATUS_INVALID_INDEX;
+                if (index < 0 || index >= d->ih * d->iw) {
+                    status = CONVPOOL_STATUS_INVALID_INDEX;
+                    continue;
+                }
                 memcpy(dst + offset(&r->dst, c, index / d->iw, index % d->iw) * size, src + offset(&r->src, c, i, j) * size,
                        (size_t)size);
             }
         }
     }
-    return CONVPOOL_STATUS_OK;
+    return status;
 }
 
 static void pool_task(const pool2d_run *r, int64_t image, int64_t channel, int64_t channels, int64_t row, int64_t rows) {
@@ -267,19 +266,21 @@ static void pool_task(const pool2d_run *r, int64_t image, int64_t channel, int64
         .row = row,
         .rows = rows,
     };
-    const bool plain =
-        d->src_type == CONVPOOL_DATA_TYPE_F32 && d->indices == CONVPOOL_INDICES_NONE && d->src_layout == d->dst_layout;
+    const bool exact_sizes = CP_MAX(d->kh, d->kw) < 1 << 24; /* as floats: what vectors of divisors are made from */
+    const bool plain = d->src_type == CONVPOOL_DATA_TYPE_F32 && d->indices == CONVPOOL_INDICES_NONE &&
+                       d->src_layout == d->dst_layout && exact_sizes;
     const bool planes = d->dst_layout == CONVPOOL_LAYOUT_NCHW, global = d->window == CONVPOOL_POOL_WINDOW_GLOBAL;
-    if (plain && planes && global && d->kind != CONVPOOL_POOL_KIND_MAX && (d->ih == 1 || r->src.strides.row == d->iw)) {
+    const bool gapless = d->ih == 1 || r->src.strides.row == d->iw;
+    if (plain && global && d->kind != CONVPOOL_POOL_KIND_MAX && (!planes || gapless)) {
         p->kernels->pool2d_global(&band);
     } else if (plain && planes && d->window == CONVPOOL_POOL_WINDOW_SLIDING) {
         p->kernels->pool2d_width(&band);
-    } else if (plain && !planes && (!global || d->kind == CONVPOOL_POOL_KIND_MAX)) {
+    } else if (plain && !planes) {
         p->kernels->pool2d_channels(&band);
     } else {
         p->kernels->pool2d_elements(&band);
     }
-    const int64_t spare = spare_channels(&r->dst, channel + channels);
+    const int64_t spare = cp_spare_channels(r->dst.layout, d->channels, channel + channels);
     clear(&r->dst, image, channel + channels, spare, row, rows);
     if (band.indices != NULL) clear(&r->indices, image, channel + channels, spare, row, rows);
 }
@@ -301,12 +302,14 @@ convpool_status convpool_pool2d_run(const convpool_pool2d *plan, const convpool_
     if (a.task_begin < 0 || a.task_begin > a.task_end || a.task_end > tasks) return CONVPOOL_STATUS_INVALID_TASK_RANGE;
     if (a.batch == 0) return CONVPOOL_STATUS_OK;
     status = check_run(&run, &a);
-    for (int64_t task = a.task_begin; task < a.task_end && status == CONVPOOL_STATUS_OK; task++) {
+    if (status != CONVPOOL_STATUS_OK) return status;
+    for (int64_t task = a.task_begin; task < a.task_end; task++) {
         const int64_t image = task / plan->info.tasks, channel = task % plan->info.tasks / plan->row_tasks * plan->channels_a_task;
         const int64_t row = task % plan->row_tasks * plan->rows_a_task;
         const int64_t channels = CP_MIN(plan->channels_a_task, d->channels - channel);
         if (d->direction == CONVPOOL_DIRECTION_TRANSPOSED) {
-            status = unpool_task(&run, image, channel, channels);
+            const convpool_status of_task = unpool_task(&run, image, channel, channels);
+            if (of_task != CONVPOOL_STATUS_OK) status = of_task;
         } else {
             pool_task(&run, image, channel, channels, row, CP_MIN(plan->rows_a_task, d->oh - row));
         }

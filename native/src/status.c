@@ -74,7 +74,7 @@ const char *convpool_status_string(convpool_status status) {
     case CONVPOOL_STATUS_UNSUPPORTED_INDICES:
         return "this kind of indices is not supported here";
     case CONVPOOL_STATUS_UNSUPPORTED_FLAG:
-        return "a flag is neither 0 nor 1";
+        return "a flag is neither 0 nor 1, or a reserved field is not zero";
     }
     return "unknown status";
 }

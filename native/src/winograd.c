@@ -251,7 +251,7 @@ static void transform_output(const cp_winograd_run *r, const area *a, int64_t pa
         .dst_strides = dst->strides,
         .activation = r->activation,
     };
-    finish.spare = cp_spare_channels(d, finish.channel + finish.channels);
+    finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
     if (residual != NULL) {
         finish.residual_strides = residual->strides;
         finish.residual = (const float *)residual->data + a->image * residual->strides.batch + i * residual->strides.row +

@@ -193,8 +193,9 @@ static void test_memory(rng *r, guarded *g, guard_side side) {
     }
 }
 
-/* Only elements [begin, end) exist. */
+/* Only elements [begin, end) exist. A range may begin and end far outside the vector. */
 static void test_masks(rng *r, guarded *g, guard_side side) {
+    const int64_t far = ((int64_t)1 << 31) + 5;
     for (int64_t begin = 0; begin <= 8; begin++)
         for (int64_t end = begin; end <= 8; end++) {
             const float *there = guarded_place(g, (size_t)(end - begin) * sizeof(float), sizeof(float), 0, side);
@@ -202,7 +203,7 @@ static void test_masks(rng *r, guarded *g, guard_side side) {
             for (int i = 0; i < 8; i++) yes[i] = any_bits(r);
             for (int i = 0; i < 8; i++) no[i] = any_bits(r);
             memcpy(g->data, yes + begin, g->size);
-            const v8_mask mask = v8_range(begin, end);
+            const v8_mask mask = v8_range(begin == 0 ? -far : begin == 8 ? far : begin, end == 8 ? far : end == 0 ? -far : end);
             const lanes loaded = stored(v8_load_masked(there - begin, mask));
             const lanes chosen = stored(v8_if_masked(mask, v8_load(yes), v8_load(no)));
             for (int64_t i = 0; i < 8; i++) {

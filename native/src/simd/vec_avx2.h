@@ -22,8 +22,8 @@ static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) { _mm256_maskstore_ps
 typedef __m256i v8_mask;
 static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const __m256i early = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)CP_MIN(begin, 8)), lane);
-    return _mm256_andnot_si256(early, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)CP_MIN(end, 8)), lane));
+    const __m256i early = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)CP_MAX(0, CP_MIN(begin, 8))), lane);
+    return _mm256_andnot_si256(early, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)CP_MAX(0, CP_MIN(end, 8))), lane));
 }
 static CP_INLINE v8 v8_load_masked(const float *p, v8_mask m) { return _mm256_maskload_ps(p, m); }
 static CP_INLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) { return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(m)); }

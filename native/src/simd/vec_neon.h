@@ -72,7 +72,7 @@ static CP_INLINE v8 v8_clip(v8 x, v8 lo, v8 hi) {
 }
 static CP_INLINE float32x4_t v4_max_first(float32x4_t max, float32x4_t x) {
     /* Not (x <= max) is "greater or unordered"; a NaN already in max must stay, which it does: any NaN will do. */
-    return vbslq_f32(vandq_u32(vcleq_f32(x, max), vceqq_f32(x, x)), max, vbslq_f32(vceqq_f32(max, max), x, max));
+    return vbslq_f32(vcleq_f32(x, max), max, vbslq_f32(vceqq_f32(max, max), x, max));
 }
 static CP_INLINE v8 v8_max_first(v8 max, v8 x) { return v8_of(v4_max_first(max.lo, x.lo), v4_max_first(max.hi, x.hi)); }
 static CP_INLINE float32x4_t v4_pow2_of_biased(float32x4_t t) {

@@ -35,7 +35,7 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
             channel[k] = cp_channel_offset(a->layout, a->strides.channel, a->channel + c + k);
             side_by_side = side_by_side && channel[k] == channel[0] + k;
         }
-        const bool planes = width == CP_BLOCK && a->layout == CONVPOOL_LAYOUT_NCHW && a->strides.column == 1;
+        const bool planes = width == CP_BLOCK && a->layout == CONVPOOL_LAYOUT_NCHW;
         for (int64_t i = 0; i < a->rows; i++) {
             const int64_t y = cp_border(a->border, a->row + i, a->ih);
             int64_t j = CP_MIN(a->columns, CP_MAX(0, -a->column));

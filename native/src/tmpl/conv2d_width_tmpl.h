@@ -179,8 +179,12 @@ static CP_INLINE void conv2d_width_task(const conv2d_channel *o, const conv2d_co
     for (int64_t i = a->row; i < rows_end;) {
         int64_t y_begin, y_end, last_begin, last_end;
         conv2d_row_taps(d, i, &y_begin, &y_end);
-        conv2d_row_taps(d, i + WINDOW_ROWS - 1, &last_begin, &last_end);
-        if (i + WINDOW_ROWS <= rows_end && y_end - y_begin == d->kh && last_end - last_begin == d->kh) {
+        bool four = i + WINDOW_ROWS <= rows_end && y_end - y_begin == d->kh;
+        if (four) {
+            conv2d_row_taps(d, i + WINDOW_ROWS - 1, &last_begin, &last_end);
+            four = last_end - last_begin == d->kh;
+        }
+        if (four) {
             conv2d_width_rows(o, columns, i, y_begin, y_end, WINDOW_ROWS, step);
             i += WINDOW_ROWS;
         } else {
@@ -265,9 +269,10 @@ static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
         .masks = d->border == CONVPOOL_BORDER_ZERO && !a->clip_taps && a->src_strides.column == 1 && step <= 2,
     };
     const bool plain = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP;
-    const bool depthwise = in_channels == 1 && d->kh == d->kw && d->dilation_h == 1 && d->dilation_w == 1 && d->stride_h == step &&
-                           a->rows >= WINDOW_ROWS && a->dst_strides.column == 1 && columns.masks &&
-                           (a->ow <= 16 || (plain && columns.begin <= 8 && columns.end + 8 >= a->ow));
+    const bool depthwise =
+        in_channels == 1 && d->kh == d->kw && d->dilation_h == 1 && d->dilation_w == 1 && d->stride_h == step &&
+        a->rows >= WINDOW_ROWS && a->dst_strides.column == 1 && columns.masks &&
+        (a->ow <= 16 || (plain && columns.begin <= 8 && columns.end + 8 >= a->ow && columns.end - columns.begin >= 8));
     if (depthwise && d->kh == 3 && step == 1) {
         conv2d_depthwise_task(&o, &columns, 3, 1);
     } else if (depthwise && d->kh == 3 && step == 2) {

@@ -85,7 +85,7 @@ static v8 pool2d_cells(const convpool_pool2d_desc *d, int64_t j, int64_t n) {
     return v8_load(cells);
 }
 
-/* pool2d_divisor for 8 columns. The product is rounded once, as the conversion of the integer would be. */
+/* pool2d_divisor for 8 columns: windows are below 2^24 cells each way, so the product is rounded once, as the integer would be. */
 static CP_INLINE v8 pool2d_divisors(const convpool_pool2d_desc *d, const pool2d_axis *y, v8 columns) {
     const v8 one = v8_set1(1.0f), cells = v8_mul(v8_set1((float)y->cells), columns);
     return d->divisor_override > 0 ? v8_set1((float)d->divisor_override) : v8_if_less(cells, one, one, cells);
@@ -217,7 +217,7 @@ static CP_INLINE void pool2d_width_rows(const cp_pool2d_band *a, int64_t c, int6
             }
             continue;
         }
-        const v8 columns = op == POOL2D_SUM ? pool2d_cells(d, j, n) : v8_zero();
+        const v8 columns = op != POOL2D_SUM ? v8_zero() : inside ? v8_set1((float)d->kw) : pool2d_cells(d, j, n);
         for (int k = 0; k < rows; k++) {
             const v8 result = pool2d_result(op, acc[k], pool2d_divisors(d, &y[k], columns));
             if (n == 8) {
@@ -232,7 +232,7 @@ static CP_INLINE void pool2d_width_rows(const cp_pool2d_band *a, int64_t c, int6
 static CP_INLINE void pool2d_width_any(const cp_pool2d_band *a, const pool2d_op op, const int64_t step) {
     for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
         int64_t i = a->row;
-        if (a->desc->dilation_h == 1) {
+        if (a->desc->dilation_h == 1 && a->desc->stride_h <= a->desc->kh) { /* No row lies between windows. */
             for (; i + WINDOW_ROWS <= a->row + a->rows; i += WINDOW_ROWS) pool2d_width_rows(a, c, i, WINDOW_ROWS, op, step);
         }
         for (; i < a->row + a->rows; i++) pool2d_width_rows(a, c, i, 1, op, step);
@@ -264,8 +264,7 @@ static CP_INLINE void pool2d_block(const float *const *lines, int64_t x, v8 *acc
     for (int k = 0; k < WINDOW_ROWS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
 }
 
-/* Blocks of whole windows from column j to `end`, the last one overlapping the one before. A block with a NaN (or an infinity) in
- * it is computed again with care. */
+/* Blocks of whole windows from column j to `end`, the last one overlapping the one before. */
 static CP_INLINE void pool2d_blocks_inside(const float *const *lines, int64_t j, int64_t end, float *dst, int64_t pitch,
                                            const float *divisor, const int kernel, const int step, const pool2d_op op) {
     v8 acc[WINDOW_ROWS];
@@ -473,16 +472,47 @@ static CP_INLINE void pool2d_global_op(const cp_pool2d_band *a, const pool2d_op 
     }
 }
 
+/* The same where up to 8 channels lie side by side: a lane is a channel, so the partial sums are vectors. */
+static CP_INLINE void pool2d_global_channels(const cp_pool2d_band *a, const pool2d_op op) {
+    const convpool_pool2d_desc *d = a->desc;
+    const pool2d_axis y = pool2d_rows(d, 0), x = pool2d_columns(d, 0);
+    const v8 divisor = v8_set1(pool2d_divisor(d, &y, &x));
+    for (int64_t c = a->channel; c < a->channel + a->channels; c += 8) {
+        const int64_t lanes = CP_MIN(8, a->channel + a->channels - c);
+        const float *src = (const float *)a->src + cp_channel_offset(d->src_layout, a->src_strides.channel, c);
+        v8 p[8];
+        int64_t k = 0;
+        for (int i = 0; i < 8; i++) p[i] = v8_zero();
+        for (int64_t i = 0; i < d->ih; i++) {
+            const float *pixel = src + i * a->src_strides.row;
+            for (int64_t j = 0; j < d->iw; j++, k = (k + 1) & 7, pixel += a->src_strides.column) {
+                p[k] = pool2d_step(op, p[k], lanes == 8 ? v8_load(pixel) : v8_loadn(pixel, lanes));
+            }
+        }
+        const v8 sum = v8_add(v8_add(v8_add(p[0], p[4]), v8_add(p[2], p[6])), v8_add(v8_add(p[1], p[5]), v8_add(p[3], p[7])));
+        v8_storen((float *)a->dst + cp_channel_offset(d->dst_layout, a->dst_strides.channel, c), pool2d_result(op, sum, divisor),
+                  lanes);
+    }
+}
+
+static CP_INLINE void pool2d_global_of(const cp_pool2d_band *a, const pool2d_op op) {
+    if (a->desc->src_layout == CONVPOOL_LAYOUT_NCHW) {
+        pool2d_global_op(a, op);
+    } else {
+        pool2d_global_channels(a, op);
+    }
+}
+
 static void CP_NAME(pool2d_global)(const cp_pool2d_band *a) {
     switch (pool2d_op_of(a->desc)) {
     case POOL2D_SUM:
-        pool2d_global_op(a, POOL2D_SUM);
+        pool2d_global_of(a, POOL2D_SUM);
         break;
     case POOL2D_SUM_ABS:
-        pool2d_global_op(a, POOL2D_SUM_ABS);
+        pool2d_global_of(a, POOL2D_SUM_ABS);
         break;
     default:
-        pool2d_global_op(a, POOL2D_SUM_SQUARES);
+        pool2d_global_of(a, POOL2D_SUM_SQUARES);
         break;
     }
 }
