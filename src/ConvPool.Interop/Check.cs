@@ -56,18 +56,19 @@ internal static class Check
 
     /// <summary>The output size of an image, or an error that shows both.</summary>
     public static TensorShape OutputShape(
-        TensorShape input, int channels, (long Height, long Width) output, Size2D kernel, Size2D dilation, Padding padding)
+        TensorShape input, int channels, (long Height, long Width) output, Size2D kernel, Size2D dilation, Padding padding,
+        string parameter)
     {
         if (output.Height < 1 || output.Width < 1)
         {
             throw new ArgumentException(
-                $"input {input} with padding {padding} is smaller than the kernel {kernel} with dilation {dilation}.",
-                nameof(input));
+                $"{parameter} {input} with padding {padding} is smaller than the kernel {kernel} with dilation {dilation}.",
+                parameter);
         }
         if (output.Height > int.MaxValue || output.Width > int.MaxValue)
         {
             throw new ArgumentException(
-                $"The output of input {input} would be {output.Height}x{output.Width}, more than an int holds.", nameof(input));
+                $"The output of {parameter} {input} would be {output.Height}x{output.Width}, more than an int holds.", parameter);
         }
         return new(input.Batch, channels, (int)output.Height, (int)output.Width);
     }

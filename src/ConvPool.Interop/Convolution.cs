@@ -37,34 +37,6 @@ public abstract class Convolution : Layer
     internal override int InputChannels => _options.InChannels;
 
     /// <inheritdoc/>
-    public override TensorShape GetOutputShape(TensorShape input)
-    {
-        input.Require(nameof(input));
-        if (input.Channels != _options.InChannels)
-        {
-            throw new ArgumentException(
-                $"input {input} has {input.Channels} channels; the layer has {_options.InChannels}.", nameof(input));
-        }
-        convpool_conv2d_desc desc = Describe(input.Height, input.Width);
-        long vertical = Math.Max(desc.pad_top, desc.pad_bottom);
-        long horizontal = Math.Max(desc.pad_left, desc.pad_right);
-        bool possible = _options.Border switch
-        {
-            BorderMode.Reflect => vertical < desc.ih && horizontal < desc.iw,
-            BorderMode.Circular => vertical <= desc.ih && horizontal <= desc.iw,
-            _ => true,
-        };
-        if (!possible)
-        {
-            throw new ArgumentException(
-                $"Padding {_options.Padding} reaches beyond input {input}, which border {_options.Border} cannot fill.",
-                nameof(input));
-        }
-        return Check.OutputShape(
-            input, _options.OutChannels, Geometry.OutputSize(desc), _options.Kernel, _options.Dilation, _options.Padding);
-    }
-
-    /// <inheritdoc/>
     public override void Prepare(TensorShape input) => GetPlan(input);
 
     /// <summary>What the layer does for one image size; built if no run has needed it yet.</summary>
@@ -130,6 +102,32 @@ public abstract class Convolution : Layer
             extra.RequireShape(destination.Shape, source);
             destination.RequireWritable(extra);
         }
+    }
+
+    private protected override TensorShape OutputShape(TensorShape input, string parameter)
+    {
+        if (input.Channels != _options.InChannels)
+        {
+            throw new ArgumentException(
+                $"{parameter} {input} has {input.Channels} channels; the layer has {_options.InChannels}.", parameter);
+        }
+        convpool_conv2d_desc desc = Describe(input.Height, input.Width);
+        long vertical = Math.Max(desc.pad_top, desc.pad_bottom);
+        long horizontal = Math.Max(desc.pad_left, desc.pad_right);
+        bool possible = _options.Border switch
+        {
+            BorderMode.Reflect => vertical < desc.ih && horizontal < desc.iw,
+            BorderMode.Circular => vertical <= desc.ih && horizontal <= desc.iw,
+            _ => true,
+        };
+        if (!possible)
+        {
+            throw new ArgumentException(
+                $"Padding {_options.Padding} reaches beyond {parameter} {input}, which border {_options.Border} cannot fill.",
+                parameter);
+        }
+        return Check.OutputShape(
+            input, _options.OutChannels, Geometry.OutputSize(desc), _options.Kernel, _options.Dilation, _options.Padding, parameter);
     }
 
     private static PlanKey Key(TensorShape input) => new(input.Channels, input.Height, input.Width, 0);

@@ -38,9 +38,10 @@ public abstract class Layer : IDisposable
 
     /// <summary>Shape of the output for a shape of the input.</summary>
     /// <param name="input">Shape of the input.</param>
-    /// <exception cref="ArgumentException">The layer cannot take such an input: wrong channels, or no output element
-    /// exists.</exception>
-    public abstract TensorShape GetOutputShape(TensorShape input);
+    /// <exception cref="ArgumentException">
+    /// The layer cannot take such an input: wrong channels, no output element exists, or more than 64 bits count.
+    /// </exception>
+    public TensorShape GetOutputShape(TensorShape input) => RequireOutputShape(input, nameof(input));
 
     /// <summary>Does now what the first run on images of this size would have to do: choose an algorithm, pack weights.</summary>
     /// <param name="input">Shape of the input; the batch does not matter.</param>
@@ -73,7 +74,7 @@ public abstract class Layer : IDisposable
     /// <param name="input">Input, in <see cref="InputLayout"/>.</param>
     /// <param name="options">Threads and cancellation.</param>
     /// <returns>A dense tensor in <see cref="OutputLayout"/>.</returns>
-    /// <exception cref="ArgumentException">The layer cannot take this input.</exception>
+    /// <exception cref="ArgumentException">The layer cannot take this input, or no array can hold its output.</exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public unsafe Tensor<float> Run(ReadOnlyTensorSpan<float> input, RunOptions options = default)
@@ -81,7 +82,9 @@ public abstract class Layer : IDisposable
         fixed (float* src = input)
         {
             TensorShape shape = Argument(src, input, InputLayout, InputChannels, nameof(input)).Shape;
-            Tensor<float> output = GetOutputShape(shape).CreateTensor<float>(OutputLayout, SpatialRank);
+            TensorShape expected = GetOutputShape(shape);
+            TensorArgument.RequireArrayLength(expected, OutputLayout, nameof(input));
+            Tensor<float> output = expected.CreateTensor<float>(OutputLayout, SpatialRank);
             Run(input, output, options);
             return output;
         }
@@ -94,6 +97,20 @@ public abstract class Layer : IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>The shape of the output, with the name that the input has in messages.</summary>
+    internal TensorShape RequireOutputShape(TensorShape input, string parameter)
+    {
+        input.Require(parameter);
+        TensorArgument.RequireLength(input, InputLayout, parameter);
+        if (SpatialRank == 1 && input.Height != 1)
+        {
+            throw new ArgumentException($"{parameter} {input} is no signal: its height must be 1.", parameter);
+        }
+        TensorShape output = OutputShape(input, parameter);
+        TensorArgument.RequireLength(output, OutputLayout, parameter);
+        return output;
+    }
+
     /// <summary>Runs on tensors whose shapes, strides and overlaps have been checked; the batch is not empty.</summary>
     internal abstract void Execute(
         in TensorArgument source, in TensorArgument destination, in TensorArgument extra, in RunOptions options);
@@ -101,6 +118,9 @@ public abstract class Layer : IDisposable
     internal abstract void ThrowIfDisposed();
 
     private protected abstract void Free();
+
+    /// <summary>Shape of the output for a shape that an image or a signal can have.</summary>
+    private protected abstract TensorShape OutputShape(TensorShape input, string parameter);
 
     /// <summary>Checks the third tensor of a run, where there is one.</summary>
     private protected virtual void RequireExtra(in TensorArgument source, in TensorArgument destination, in TensorArgument extra)
@@ -156,7 +176,8 @@ public abstract class Layer : IDisposable
             throw new ArgumentException($"image has no element: {image.GetLength(0)}x{image.GetLength(1)}.", nameof(image));
         }
         TensorShape shape = new(1, 1, image.GetLength(0), image.GetLength(1));
-        TensorShape expected = GetOutputShape(shape);
+        TensorShape expected = RequireOutputShape(shape, nameof(image));
+        TensorArgument.RequireArrayLength(expected, OutputLayout, nameof(image));
         var result = new float[expected.Height, expected.Width];
         fixed (float* src = image)
         fixed (float* dst = result)

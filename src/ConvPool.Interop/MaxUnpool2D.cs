@@ -56,7 +56,7 @@ public sealed class MaxUnpool2D : IDisposable
             - o.Padding.Top - o.Padding.Bottom;
         long width = (input.Width - 1L) * stride.Width + Geometry.DilatedKernel(o.Kernel.Width, o.Dilation.Width)
             - o.Padding.Left - o.Padding.Right;
-        return Check.OutputShape(input, input.Channels, (height, width), o.Kernel, o.Dilation, o.Padding);
+        return Check.OutputShape(input, input.Channels, (height, width), o.Kernel, o.Dilation, o.Padding, nameof(input));
     }
 
     /// <summary>Runs the layer from one tensor into another, whose size may be any that pools to the input's.</summary>

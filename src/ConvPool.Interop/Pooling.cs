@@ -30,14 +30,6 @@ public abstract class Pooling : Layer
     }
 
     /// <inheritdoc/>
-    public override TensorShape GetOutputShape(TensorShape input)
-    {
-        input.Require(nameof(input));
-        (long, long) size = Geometry.OutputSize(_options.Describe(_kind, input));
-        return Check.OutputShape(input, input.Channels, size, _options.Kernel, _options.Dilation, _options.Padding);
-    }
-
-    /// <inheritdoc/>
     public override void Prepare(TensorShape input) => GetPlan(input);
 
     /// <summary>What the layer does for one image size, with floats in and out; built if no run has needed it yet.</summary>
@@ -52,7 +44,7 @@ public abstract class Pooling : Layer
 
     /// <summary>Runs the layer on bytes, read as the numbers 0 to 255.</summary>
     /// <param name="input">Input, in <see cref="Layer.InputLayout"/>.</param>
-    /// <param name="output">Output, in <see cref="Layer.OutputLayout"/>, of the shape <see cref="GetOutputShape"/>.</param>
+    /// <param name="output">Output, in <see cref="Layer.OutputLayout"/>, of the shape <see cref="Layer.GetOutputShape"/>.</param>
     /// <param name="options">Threads and cancellation.</param>
     /// <exception cref="ArgumentException">A shape does not fit, strides are not possible, or tensors overlap.</exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
@@ -62,7 +54,7 @@ public abstract class Pooling : Layer
 
     /// <summary>Runs the layer from bytes to bytes: results are clipped to 0..255 and rounded to nearest even.</summary>
     /// <param name="input">Input, in <see cref="Layer.InputLayout"/>.</param>
-    /// <param name="output">Output, in <see cref="Layer.OutputLayout"/>, of the shape <see cref="GetOutputShape"/>.</param>
+    /// <param name="output">Output, in <see cref="Layer.OutputLayout"/>, of the shape <see cref="Layer.GetOutputShape"/>.</param>
     /// <param name="options">Threads and cancellation.</param>
     /// <exception cref="ArgumentException">A shape does not fit, strides are not possible, or tensors overlap.</exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
@@ -73,7 +65,7 @@ public abstract class Pooling : Layer
     /// <summary>Runs the layer on dense bytes in plain spans, read as the numbers 0 to 255.</summary>
     /// <param name="input">Input, dense in <see cref="Layer.InputLayout"/>.</param>
     /// <param name="inputShape">Shape of the input.</param>
-    /// <param name="output">Output, dense in <see cref="Layer.OutputLayout"/>, of the shape <see cref="GetOutputShape"/>.</param>
+    /// <param name="output">Output, dense in <see cref="Layer.OutputLayout"/>, of the shape <see cref="Layer.GetOutputShape"/>.</param>
     /// <param name="options">Threads and cancellation.</param>
     /// <exception cref="ArgumentException">A length does not fit its shape, the layer cannot take it, or spans overlap.</exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
@@ -86,7 +78,7 @@ public abstract class Pooling : Layer
     /// </summary>
     /// <param name="input">Input, dense in <see cref="Layer.InputLayout"/>.</param>
     /// <param name="inputShape">Shape of the input.</param>
-    /// <param name="output">Output, dense in <see cref="Layer.OutputLayout"/>, of the shape <see cref="GetOutputShape"/>.</param>
+    /// <param name="output">Output, dense in <see cref="Layer.OutputLayout"/>, of the shape <see cref="Layer.GetOutputShape"/>.</param>
     /// <param name="options">Threads and cancellation.</param>
     /// <exception cref="ArgumentException">A length does not fit its shape, the layer cannot take it, or spans overlap.</exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
@@ -115,6 +107,12 @@ public abstract class Pooling : Layer
             extra.RequireWritable(source);
             extra.RequireWritable(destination);
         }
+    }
+
+    private protected override TensorShape OutputShape(TensorShape input, string parameter)
+    {
+        (long, long) size = Geometry.OutputSize(_options.Describe(_kind, input));
+        return Check.OutputShape(input, input.Channels, size, _options.Kernel, _options.Dilation, _options.Padding, parameter);
     }
 
     private static PlanKey Key(TensorShape input, int variant) => new(input.Channels, input.Height, input.Width, variant);

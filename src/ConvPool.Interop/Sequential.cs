@@ -41,13 +41,12 @@ public sealed class Sequential : Layer
 
     internal override int InputChannels => _layers[0].InputChannels;
 
-    /// <inheritdoc/>
-    public override TensorShape GetOutputShape(TensorShape input)
+    private protected override TensorShape OutputShape(TensorShape input, string parameter)
     {
         TensorShape shape = input;
         foreach (Layer layer in _layers)
         {
-            shape = layer.GetOutputShape(shape);
+            shape = layer.RequireOutputShape(shape, parameter);
         }
         return shape;
     }
@@ -72,8 +71,8 @@ public sealed class Sequential : Layer
         Lengths lengths = default;
         for (int i = 0; i < _layers.Length - 1; i++)
         {
-            shape = _layers[i].GetOutputShape(shape);
-            long length = TensorArgument.RequireLength(shape, _layers[i].OutputLayout, source.Parameter);
+            shape = _layers[i].RequireOutputShape(shape, source.Parameter);
+            long length = TensorArgument.RequireArrayLength(shape, _layers[i].OutputLayout, source.Parameter);
             lengths[i & 1] = Math.Max(lengths[i & 1], Geometry.RoundUp(length, Line));
         }
         long total = lengths[0] + lengths[1] + Line;
@@ -90,7 +89,7 @@ public sealed class Sequential : Layer
             TensorArgument from = source;
             for (int i = 0; i < _layers.Length - 1; i++)
             {
-                shape = _layers[i].GetOutputShape(from.Shape);
+                shape = _layers[i].RequireOutputShape(from.Shape, source.Parameter);
                 float* buffer = (i & 1) == 0 ? even : even + lengths[0];
                 TensorArgument to = TensorArgument.Dense(buffer, shape, _layers[i].OutputLayout, destination.Parameter);
                 _layers[i].Execute(from, to, default, options);

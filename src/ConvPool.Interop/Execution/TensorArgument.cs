@@ -134,17 +134,27 @@ internal readonly unsafe struct TensorArgument
         return new(data, sizeof(T), shape, layout, view, empty ? 0 : extent, collides, parameter);
     }
 
-    /// <summary>Elements of a dense tensor, with a clear error where the product overflows.</summary>
+    /// <summary>Elements of a dense tensor, which like those of one image have to fit in 64 bits.</summary>
     public static long RequireLength(TensorShape shape, TensorLayout layout, string parameter)
     {
-        try
+        Int128 image = (Int128)shape.StoredChannels(layout) * shape.Height * shape.Width;
+        Int128 length = image * shape.Batch;
+        if (Int128.Max(image, length) > long.MaxValue)
         {
-            return shape.GetLength(layout);
+            throw new ArgumentException($"The number of elements of a tensor {shape} does not fit in 64 bits.", parameter);
         }
-        catch (OverflowException)
+        return (long)length;
+    }
+
+    /// <summary>Elements of a dense tensor that is to be allocated; an array can hold them.</summary>
+    public static long RequireArrayLength(TensorShape shape, TensorLayout layout, string parameter)
+    {
+        long length = RequireLength(shape, layout, parameter);
+        if (Math.Max(length, RequireLength(shape with { Batch = 1 }, layout, parameter)) > Array.MaxLength)
         {
-            throw new ArgumentException($"The number of elements of {parameter} {shape} does not fit in 64 bits.", parameter);
+            throw new ArgumentException($"A tensor {shape} in {layout} would be needed, too large for an array.", parameter);
         }
+        return length;
     }
 
     /// <summary>Throws unless this tensor has the shape that follows from another one.</summary>

@@ -150,6 +150,55 @@ public class MisuseTests
         Throws("input", ["more than an int"], () => huge.GetOutputShape(Samples.Shape));
     }
 
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public void Tensors_too_large_for_memory_are_refused(Backend backend)
+    {
+        PoolOptions one = new()
+        {
+            Kernel = 1, InputLayout = TensorLayout.Nhwc, OutputLayout = TensorLayout.Nhwc, Backend = backend,
+        };
+        using MaxPool2D layer = new(one);
+        using Sequential chain = new(
+            new MaxPool2D(one), new MaxPool2D(one),
+            new MaxPool2D(one with { Window = WindowMode.Global, OutputLayout = TensorLayout.Nchw }));
+        var data = new float[2];
+        var other = new float[2];
+
+        // All pixels are the same in memory, and the two tensors between the layers have 2^64 elements together.
+        Throws(
+            "input", ["too large", "H=2147483647, W=2147483647"],
+            () => chain.Run(View(data, [1, int.MaxValue, int.MaxValue, 2], [0, 0, 0, 1]), View(other, [1, 2, 1, 1])));
+        Throws(
+            "input", ["too large", "H=65536, W=65536"],
+            () => chain.Run(View(data, [1, 65536, 65536, 2], [0, 0, 0, 1]), View(other, [1, 2, 1, 1])));
+        Throws(
+            "input", ["too large", "H=65536, W=65536"],
+            () => layer.Run((ReadOnlyTensorSpan<float>)View(data, [1, 65536, 65536, 2], [0, 0, 0, 1])));
+        TensorShape huge = new(0, int.MaxValue, int.MaxValue, int.MaxValue);
+        Throws("input", ["64 bits"], () => layer.Run(Array.Empty<float>(), huge, Array.Empty<float>()));
+        Throws("input", ["64 bits"], () => layer.GetOutputShape(huge));
+        Throws("input", ["64 bits"], () => layer.Prepare(huge));
+        Throws("input", ["64 bits"], () => chain.Prepare(huge));
+        Throws("image", ["too large", "H=200001, W=200001"], () => Conv2D.Apply(new float[1, 1], new float[1, 1], 100000));
+    }
+
+    [Fact]
+    public void Signals_have_height_1()
+    {
+        using Conv1D convolution = new(Samples.Convolution(), new float[6 * 5 * 2]);
+        using MaxPool1D max = new(2);
+        using AvgPool1D average = new(2);
+        using Sequential chain = new(new MaxPool1D(2));
+        TensorShape shape = new(1, 5, 3, 4);
+        foreach (Layer layer in new Layer[] { convolution, max, average, chain })
+        {
+            Throws("input", ["height must be 1", $"{shape}"], () => layer.Run(new float[60], shape, new float[30]));
+            Throws("input", ["height must be 1", $"{shape}"], () => layer.GetOutputShape(shape));
+            Throws("input", ["height must be 1", $"{shape}"], () => layer.Prepare(shape));
+        }
+    }
+
     [Fact]
     public void Borders_need_an_image_as_large_as_the_padding()
     {
