@@ -96,7 +96,11 @@ internal sealed unsafe class Plan : SafeHandle
     public long WorkspaceBytes => _info.workspace_bytes;
 
     /// <summary>Tick of the last use, for the choice of the plan to drop.</summary>
-    public long LastUse => Volatile.Read(ref _lastUse);
+    public long LastUse
+    {
+        get => Volatile.Read(ref _lastUse);
+        set => Volatile.Write(ref _lastUse, value);
+    }
 
     public PlanInfo GetInfo() => new(Backend, _info);
 
@@ -106,9 +110,9 @@ internal sealed unsafe class Plan : SafeHandle
     public void Touch()
     {
         long now = Environment.TickCount64;
-        if (_lastUse != now)
+        if (LastUse != now)
         {
-            Volatile.Write(ref _lastUse, now);
+            LastUse = now;
         }
     }
 

@@ -32,9 +32,9 @@ internal sealed class PlanCache(object owner, Func<PlanKey, Weights?, Plan> buil
                 plan.Touch();
                 return plan;
             }
-            catch (ObjectDisposedException) when (!IsDisposed)
+            catch (ObjectDisposedException)
             {
-                // Given way to another plan since it was found: look again.
+                // Given way to another plan since it was found, or the layer was disposed, which shows by looking again.
             }
         }
     }
@@ -67,6 +67,7 @@ internal sealed class PlanCache(object owner, Func<PlanKey, Weights?, Plan> buil
                 for (int i = 0; i < fresh.Plans.Length; i++)
                 {
                     fresh.Plans[i] = build(old.Plans[i].Key, weights);
+                    fresh.Plans[i].LastUse = old.Plans[i].LastUse;
                 }
             }
             catch
@@ -119,6 +120,7 @@ internal sealed class PlanCache(object owner, Func<PlanKey, Weights?, Plan> buil
                 return found;
             }
             Plan plan = build(key, state.Weights);
+            plan.Touch();
             if (state.Plans.Length < Capacity)
             {
                 _state = state with { Plans = [.. state.Plans, plan] };

@@ -1,3 +1,4 @@
+using ConvPool.Execution;
 using Xunit;
 
 namespace ConvPool.Tests.Api;
@@ -78,7 +79,8 @@ public class ThreadTests
                 var output = new float[expected.Length];
                 RunOptions options = new() { MaxDegreeOfParallelism = 1 + thread, AlwaysParallel = true };
                 bool first = true;
-                Assert.Throws<ObjectDisposedException>(RunForever);
+                ObjectDisposedException error = Assert.Throws<ObjectDisposedException>(RunForever);
+                Assert.Equal(typeof(Conv2D).FullName, error.ObjectName);
 
                 void RunForever()
                 {
@@ -127,6 +129,36 @@ public class ThreadTests
             }
             while (!done.IsCancellationRequested);
         });
+    }
+
+    [Fact]
+    public void The_least_recently_used_plan_gives_way_even_after_an_update_of_weights()
+    {
+        List<int> built = [];
+        Weights weights = new(Samples.Weights(), null);
+        using PlanCache plans = new(
+            this,
+            (key, state) =>
+            {
+                built.Add(key.Width);
+                return new(key, Backend.Managed, Samples.Convolution().Describe(key.Height, key.Width), state!.Kernel, state.Bias);
+            },
+            weights);
+        for (int width = 1; width <= PlanCache.Capacity; width++)
+        {
+            Use(width);
+        }
+        long tick = Environment.TickCount64;
+        SpinWait.SpinUntil(() => Environment.TickCount64 > tick);
+        Use(1);
+        plans.Replace(weights);
+        built.Clear();
+        Use(PlanCache.Capacity + 1);
+        Use(1);
+        Use(2);
+        Assert.Equal([PlanCache.Capacity + 1, 2], built);
+
+        void Use(int width) => plans.GetInfo(new(5, 9, width, 0));
     }
 
     [Theory]
