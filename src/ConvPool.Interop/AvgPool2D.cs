@@ -25,7 +25,7 @@ public sealed class AvgPool2D : Pooling
     /// <exception cref="ArgumentException">An argument is impossible.</exception>
     /// <exception cref="DllNotFoundException">The native library is required and missing.</exception>
     public AvgPool2D(Size2D kernel, Size2D? stride = null, Padding padding = default)
-        : this(new PoolOptions { Kernel = kernel, Stride = stride, Padding = padding })
+        : this(PoolOptions.Sliding(kernel, stride, padding))
     {
     }
 

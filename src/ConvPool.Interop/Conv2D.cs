@@ -49,6 +49,11 @@ public sealed class Conv2D : Convolution
     {
         ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(kernel);
+        if (kernel.Length == 0)
+        {
+            throw new ArgumentException($"kernel has no element: {kernel.GetLength(0)}x{kernel.GetLength(1)}.", nameof(kernel));
+        }
+        Check.Defined(border, nameof(border), nameof(Conv2DOptions.Border));
         Conv2DOptions options = new()
         {
             InChannels = 1,

@@ -43,7 +43,10 @@ public sealed record Conv2DOptions
     /// <summary>Which algorithms may be chosen. Default <see cref="NumericsMode.Fast"/>; managed code is always strict.</summary>
     public NumericsMode Numerics { get; init; }
 
-    /// <summary>Forces an algorithm; one that cannot serve the shape is refused by <see cref="NotSupportedException"/>.</summary>
+    /// <summary>
+    /// Forces an algorithm; one that cannot serve the shape is refused by <see cref="NotSupportedException"/>. Winograd does not
+    /// go with <see cref="NumericsMode.Strict"/>.
+    /// </summary>
     public Algorithm Algorithm { get; init; }
 
     /// <summary>
@@ -78,6 +81,10 @@ public sealed record Conv2DOptions
         Check.Defined(Numerics, parameter, nameof(Numerics));
         Check.Defined(Algorithm, parameter, nameof(Algorithm));
         Check.Defined(InstructionSet, parameter, nameof(InstructionSet));
+        if (Numerics == NumericsMode.Strict && Algorithm is Algorithm.Winograd2x2 or Algorithm.Winograd4x4)
+        {
+            throw new ArgumentException($"Algorithm {Algorithm} does not keep to the order of Numerics {Numerics}.", parameter);
+        }
         if (!(MaxError >= 0))
         {
             throw new ArgumentOutOfRangeException(parameter, MaxError, "MaxError must not be negative or NaN.");

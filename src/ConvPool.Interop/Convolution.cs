@@ -83,6 +83,9 @@ public abstract class Convolution : Layer
     /// <param name="weights">Dense [OutChannels][InChannels / Groups][kernel height][kernel width].</param>
     /// <param name="bias">One number for each output channel, or empty for none.</param>
     /// <exception cref="ArgumentException">A length does not fit.</exception>
+    /// <exception cref="NotSupportedException">
+    /// A plan with a forced Winograd algorithm cannot take weights that are not finite; the old ones stay.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
     public void UpdateWeights(ReadOnlySpan<float> weights, ReadOnlySpan<float> bias = default) =>
         _plans.Replace(Copy(weights, bias));
@@ -127,7 +130,8 @@ public abstract class Convolution : Layer
                 parameter);
         }
         return Check.OutputShape(
-            input, _options.OutChannels, Geometry.OutputSize(desc), _options.Kernel, _options.Dilation, _options.Padding, parameter);
+            input, _options.OutChannels, Geometry.OutputSize(desc), _options.Kernel, _options.Dilation, _options.Padding,
+            parameter);
     }
 
     private static PlanKey Key(TensorShape input) => new(input.Channels, input.Height, input.Width, 0);

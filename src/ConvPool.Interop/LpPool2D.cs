@@ -26,7 +26,7 @@ public sealed class LpPool2D : Pooling
     /// <exception cref="ArgumentException">An argument is impossible.</exception>
     /// <exception cref="DllNotFoundException">The native library is required and missing.</exception>
     public LpPool2D(Size2D kernel, Size2D? stride = null, Padding padding = default, int p = 2)
-        : this(new PoolOptions { Kernel = kernel, Stride = stride, Padding = padding }, p)
+        : this(PoolOptions.Sliding(kernel, stride, padding), p)
     {
     }
 

@@ -22,7 +22,7 @@ public sealed class MaxPool1D : MaxPooling
     /// <exception cref="ArgumentException">An argument is impossible.</exception>
     /// <exception cref="DllNotFoundException">The native library is required and missing.</exception>
     public MaxPool1D(int kernel, int? stride = null, int padding = 0)
-        : this(new PoolOptions { Kernel = kernel, Stride = stride ?? kernel, Padding = padding })
+        : this(PoolOptions.Sliding(kernel, stride, Padding.Uniform(padding, nameof(padding))))
     {
     }
 }

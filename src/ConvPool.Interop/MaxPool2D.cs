@@ -23,7 +23,7 @@ public sealed class MaxPool2D : MaxPooling
     /// <exception cref="ArgumentException">An argument is impossible.</exception>
     /// <exception cref="DllNotFoundException">The native library is required and missing.</exception>
     public MaxPool2D(Size2D kernel, Size2D? stride = null, Padding padding = default)
-        : this(new PoolOptions { Kernel = kernel, Stride = stride, Padding = padding })
+        : this(PoolOptions.Sliding(kernel, stride, padding))
     {
     }
 

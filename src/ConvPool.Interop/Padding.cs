@@ -40,8 +40,11 @@ public readonly record struct Padding
     /// <param name="horizontal">Columns on the left and on the right.</param>
     /// <exception cref="ArgumentOutOfRangeException">A side is negative.</exception>
     public Padding(int vertical, int horizontal)
-        : this(vertical, vertical, horizontal, horizontal)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(vertical);
+        ArgumentOutOfRangeException.ThrowIfNegative(horizontal);
+        Top = Bottom = vertical;
+        Left = Right = horizontal;
     }
 
     /// <summary>No padding: only whole windows within the image.</summary>
@@ -71,7 +74,7 @@ public readonly record struct Padding
     /// <summary>The same padding on all four sides.</summary>
     /// <param name="size">Rows and columns on each side.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="size"/> is negative.</exception>
-    public static implicit operator Padding(int size) => new(size, size);
+    public static implicit operator Padding(int size) => Uniform(size, nameof(size));
 
     /// <summary>The same padding on all four sides.</summary>
     /// <param name="size">Rows and columns on each side.</param>
@@ -85,6 +88,13 @@ public readonly record struct Padding
         Kind.SameLower => nameof(SameLower),
         _ => $"(top {Top}, bottom {Bottom}, left {Left}, right {Right})",
     };
+
+    /// <summary>The same padding on all four sides, with the caller's name of it for messages.</summary>
+    internal static Padding Uniform(int size, string parameter)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(size, parameter);
+        return new(size, size);
+    }
 
     /// <summary>The left and right of it: that of a signal.</summary>
     internal Padding Horizontal() => _kind == Kind.Explicit ? new(0, 0, Left, Right) : this;

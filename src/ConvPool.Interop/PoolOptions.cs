@@ -30,20 +30,25 @@ public sealed record PoolOptions
     /// <summary>How the windows lie. Default <see cref="WindowMode.Sliding"/>.</summary>
     public WindowMode Window { get; init; }
 
-    /// <summary>Size of a sliding window.</summary>
+    /// <summary>Size of a window; sliding windows only.</summary>
     public Size2D Kernel { get; init; }
 
-    /// <summary>Rows and columns from one sliding window to the next; null (the default) is the size of the kernel.</summary>
+    /// <summary>
+    /// Rows and columns from one window to the next; null (the default) is the size of the kernel. Sliding windows only.
+    /// </summary>
     public Size2D? Stride { get; init; }
 
-    /// <summary>Rows and columns from one tap of a sliding window to the next. Default 1.</summary>
+    /// <summary>Rows and columns from one tap of a window to the next. Default 1. Sliding windows only.</summary>
     public Size2D Dilation { get; init; } = 1;
 
-    /// <summary>Rows and columns around the image, less than the dilated kernel. Default <see cref="Padding.Valid"/>.</summary>
+    /// <summary>
+    /// Rows and columns around the image, less than the dilated kernel. Default <see cref="Padding.Valid"/>. Sliding windows only.
+    /// </summary>
     public Padding Padding { get; init; }
 
     /// <summary>
     /// Rounds the output size up, but drops a last window that starts in the right or bottom padding. Default false.
+    /// Sliding windows only.
     /// </summary>
     public bool CeilMode { get; init; }
 
@@ -52,7 +57,7 @@ public sealed record PoolOptions
     /// </summary>
     public bool CountIncludePad { get; init; }
 
-    /// <summary>An average divides by this number; 0 (the default) is no override.</summary>
+    /// <summary>An average divides by this number; 0 (the default) is no override. Sliding windows only.</summary>
     public int DivisorOverride { get; init; }
 
     /// <summary>Height and width of the output of <see cref="WindowMode.Adaptive"/>.</summary>
@@ -95,16 +100,22 @@ public sealed record PoolOptions
         }
         if (Window == WindowMode.Sliding)
         {
-            Check.Positive(Kernel, parameter, nameof(Kernel));
-            Check.Positive(Stride ?? Kernel, parameter, nameof(Stride));
             Check.Positive(Dilation, parameter, nameof(Dilation));
-            if (Math.Max(Padding.Top, Padding.Bottom) >= Geometry.DilatedKernel(Kernel.Height, Dilation.Height)
-                || Math.Max(Padding.Left, Padding.Right) >= Geometry.DilatedKernel(Kernel.Width, Dilation.Width))
-            {
-                throw new ArgumentException(
-                    $"Padding {Padding} must be less than the kernel {Kernel} with dilation {Dilation}.", parameter);
-            }
+            RequireWindow(parameter, parameter, parameter);
         }
+        else if (DivisorOverride != 0)
+        {
+            throw new ArgumentException(
+                $"DivisorOverride ({DivisorOverride}) is for sliding windows, not for {Window} ones.", parameter);
+        }
+    }
+
+    /// <summary>Sliding windows from the arguments of a caller, which errors name.</summary>
+    internal static PoolOptions Sliding(Size2D kernel, Size2D? stride, Padding padding)
+    {
+        PoolOptions options = new() { Kernel = kernel, Stride = stride, Padding = padding };
+        options.RequireWindow(nameof(kernel), nameof(stride), nameof(padding));
+        return options;
     }
 
     /// <summary>The same for signals: heights count as 1.</summary>
@@ -116,6 +127,18 @@ public sealed record PoolOptions
         Padding = Padding.Horizontal(),
         OutputSize = (1, OutputSize.Width),
     };
+
+    private void RequireWindow(string kernel, string stride, string padding)
+    {
+        Check.Positive(Kernel, kernel, nameof(Kernel));
+        Check.Positive(Stride ?? Kernel, stride, nameof(Stride));
+        if (Math.Max(Padding.Top, Padding.Bottom) >= Geometry.DilatedKernel(Kernel.Height, Dilation.Height)
+            || Math.Max(Padding.Left, Padding.Right) >= Geometry.DilatedKernel(Kernel.Width, Dilation.Width))
+        {
+            throw new ArgumentException(
+                $"Padding {Padding} must be less than the kernel {Kernel} with dilation {Dilation}.", padding);
+        }
+    }
 
     internal convpool_pool2d_desc Describe(convpool_pool_kind kind, TensorShape input)
     {

@@ -65,7 +65,7 @@ public abstract class Pooling : Layer
     /// <summary>Runs the layer on dense bytes in plain spans, read as the numbers 0 to 255.</summary>
     /// <param name="input">Input, dense in <see cref="Layer.InputLayout"/>.</param>
     /// <param name="inputShape">Shape of the input.</param>
-    /// <param name="output">Output, dense in <see cref="Layer.OutputLayout"/>, of the shape <see cref="Layer.GetOutputShape"/>.</param>
+    /// <param name="output">Output, dense in <see cref="Layer.OutputLayout"/>, as <see cref="Layer.GetOutputShape"/> says.</param>
     /// <param name="options">Threads and cancellation.</param>
     /// <exception cref="ArgumentException">A length does not fit its shape, the layer cannot take it, or spans overlap.</exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
@@ -78,7 +78,7 @@ public abstract class Pooling : Layer
     /// </summary>
     /// <param name="input">Input, dense in <see cref="Layer.InputLayout"/>.</param>
     /// <param name="inputShape">Shape of the input.</param>
-    /// <param name="output">Output, dense in <see cref="Layer.OutputLayout"/>, of the shape <see cref="Layer.GetOutputShape"/>.</param>
+    /// <param name="output">Output, dense in <see cref="Layer.OutputLayout"/>, as <see cref="Layer.GetOutputShape"/> says.</param>
     /// <param name="options">Threads and cancellation.</param>
     /// <exception cref="ArgumentException">A length does not fit its shape, the layer cannot take it, or spans overlap.</exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>

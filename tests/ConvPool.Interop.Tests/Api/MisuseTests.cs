@@ -25,6 +25,8 @@ public class MisuseTests
         { "Algorithm", Samples.Convolution() with { Algorithm = (Algorithm)99 } },
         { "InstructionSet", Samples.Convolution() with { InstructionSet = (InstructionSet)99 } },
         { "Backend", Samples.Convolution() with { Backend = (Backend)9 } },
+        { "Algorithm Winograd2x2", Samples.Convolution() with { Algorithm = Algorithm.Winograd2x2 } },
+        { "Algorithm Winograd4x4", Samples.Convolution() with { Algorithm = Algorithm.Winograd4x4 } },
         { "MaxError", Samples.Convolution() with { MaxError = double.NaN } },
         { "MaxError", Samples.Convolution() with { MaxError = -1 } },
     };
@@ -37,6 +39,8 @@ public class MisuseTests
         { "Dilation", new() { Kernel = 2, Dilation = (0, 1) } },
         { "Padding", new() { Kernel = 2, Padding = 2 } },
         { "DivisorOverride", new() { Kernel = 2, DivisorOverride = -1 } },
+        { "DivisorOverride (3)", PoolOptions.Global with { DivisorOverride = 3 } },
+        { "DivisorOverride (3)", PoolOptions.Adaptive(2) with { DivisorOverride = 3 } },
         { "OutputSize", PoolOptions.Adaptive((0, 3)) },
         { "Window", new() { Window = (WindowMode)9 } },
         { "Indices", new() { Kernel = 2, Indices = 0 } },
@@ -78,6 +82,28 @@ public class MisuseTests
         Assert.Throws<ArgumentNullException>("image", () => MaxPool2D.Apply(null!, 2));
         Assert.Throws<ArgumentNullException>("image", () => AvgPool2D.Apply(null!, 2));
         Assert.Throws<ArgumentException>("image", () => MaxPool2D.Apply(new float[0, 3], 2));
+    }
+
+    [Fact]
+    public void Errors_name_the_parameter_of_the_call()
+    {
+        var image = new float[2, 2];
+        Throws("size", ["-1"], () => _ = (Padding)(-1));
+        Throws("size", ["-1"], () => Padding.FromInt32(-1));
+        Throws("vertical", ["-1"], () => _ = new Padding(-1, 0));
+        Throws("horizontal", ["-1"], () => _ = new Padding(0, -1));
+        Throws("kernel", ["Kernel", "0x0"], () => new MaxPool2D(kernel: 0).Dispose());
+        Throws("kernel", ["Kernel", "0x2"], () => new LpPool2D((0, 2)).Dispose());
+        Throws("stride", ["Stride", "0x1"], () => new AvgPool2D(2, (0, 1)).Dispose());
+        Throws("padding", ["Padding", "5", "2x2"], () => MaxPool2D.Apply(image, 2, null, 5));
+        Throws("padding", ["-1"], () => new AvgPool1D(2, 2, -1).Dispose());
+        Throws("padding", ["Padding", "2"], () => new MaxPool1D(2, 2, 2).Dispose());
+        Throws("stride", ["Stride", "0"], () => new MaxPool1D(2, 0).Dispose());
+        Throws("kernel", ["0x0"], () => Conv2D.Apply(image, new float[0, 0]));
+        Throws("border", ["9"], () => Conv2D.Apply(image, new float[1, 1], 0, (BorderMode)9));
+        Throws("image", ["image [N=1, C=1, H=2, W=2]", "3x3"], () => Conv2D.Apply(image, new float[3, 3]));
+        Throws("image", ["beyond image"], () => Conv2D.Apply(image, new float[3, 3], 2, BorderMode.Reflect));
+        Throws("image", ["image [N=1, C=1, H=2, W=2]", "3x3"], () => AvgPool2D.Apply(image, 3));
     }
 
     [Fact]
@@ -368,7 +394,7 @@ public class MisuseTests
         Assert.Throws<NotSupportedException>(
             () => new Conv2D(options with { InstructionSet = InstructionSet.Scalar }, Samples.Weights()));
         Assert.Throws<NotSupportedException>(
-            () => new Conv2D(options with { Algorithm = Algorithm.Winograd2x2 }, Samples.Weights()));
+            () => new Conv2D(options with { Algorithm = Algorithm.Winograd2x2, Numerics = NumericsMode.Fast }, Samples.Weights()));
         Assert.Throws<NotSupportedException>(
             () => new MaxPool2D(new PoolOptions { Kernel = 2, Backend = Backend.Managed, InstructionSet = InstructionSet.Scalar }));
     }
