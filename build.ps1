@@ -67,14 +67,11 @@ function Build-Native($target, $settings) {
     if (-not (Has 'cmake')) { Stop-Missing 'cmake' 'Kitware.CMake' 'cmake' 'cmake' 'cmake' }
     Assert-Compiler
     $tree = "artifacts/cmake/$(Get-Rid)"
-    if (-not (Test-Path "$tree/CMakeCache.txt")) {
-        # On Windows Ninja finds cl only in a developer prompt; the default generator finds it anywhere.
-        $ninja = -not $env:CMAKE_GENERATOR -and (Has 'ninja') -and (-not $windows -or (Has 'cl') -or $env:CC)
-        $generator = if ($ninja) { @('-G', 'Ninja') } else { @() }
-        Invoke-Tool cmake (@('--preset', (Get-Rid)) + $generator + @($settings | Where-Object { $_ }))
-    } elseif ($settings) {
-        Invoke-Tool cmake (@($tree) + $settings)
+    # On Windows Ninja finds cl only in a developer prompt; the default generator finds it anywhere.
+    if (-not $env:CMAKE_GENERATOR -and (Has 'ninja') -and (-not $windows -or (Has 'cl') -or $env:CC)) {
+        $env:CMAKE_GENERATOR = 'Ninja'
     }
+    Invoke-Tool cmake (@('--preset', (Get-Rid)) + @($settings | Where-Object { $_ }))
     Invoke-Tool cmake @('--build', $tree, '--config', 'Release', '--target', $target, '--parallel')
 }
 

@@ -48,11 +48,7 @@ build_native() { # target, then settings of CMake
     tree=artifacts/cmake/$(rid)
     shift
     ! command -v ninja >/dev/null || export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}"
-    if [ ! -f "$tree/CMakeCache.txt" ]; then
-        cmake --preset "$(rid)" "$@"
-    elif [ $# -gt 0 ]; then
-        cmake "$tree" "$@"
-    fi
+    cmake --preset "$(rid)" "$@"
     cmake --build "$tree" --config Release --target "$target" --parallel
 }
 
