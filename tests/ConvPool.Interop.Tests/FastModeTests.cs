@@ -5,7 +5,9 @@ using Xunit;
 
 namespace ConvPool.Tests;
 
-/// <summary>Fast against Strict: every difference is within the bound that the plan states.</summary>
+/// <summary>
+/// Fast against Strict: every difference is within the bound that the plan states. Each instruction set gives the same bits.
+/// </summary>
 public sealed class FastModeTests(ITestOutputHelper output)
 {
     private static readonly Gen<Axis> Axes = Gen.Select(
@@ -85,6 +87,13 @@ public sealed class FastModeTests(ITestOutputHelper output)
         Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
         status = Engine.Default.Conv2D(fast, conv.Batch, source, weights, bias, residual, out var actual, out var plan);
         Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
+        foreach (var engine in Engine.All.Where(engine => engine is NativeEngine && engine != Engine.Default))
+        {
+            status = engine.Conv2D(fast, conv.Batch, source, weights, bias, residual, out var other, out var otherPlan);
+            Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
+            Assert.Equal(plan.algorithm, otherPlan.algorithm);
+            Assert.Equal(actual.Select(BitConverter.SingleToUInt32Bits), other.Select(BitConverter.SingleToUInt32Bits));
+        }
         var share = Agreement.Check(conv, source, weights, bias, residual, plan, strict, actual);
         lock (_lock)
         {
