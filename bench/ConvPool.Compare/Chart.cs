@@ -18,11 +18,6 @@ internal static class Chart
         var limit = plot.Add.HorizontalLine(100, 2, Color.FromHex("#c0392b"));
         limit.LegendText = "measured limit of a direct computation";
         var limits = rows[0].Limits;
-        if (limits.Gigaflops512 is { } wide)
-        {
-            var wideLimit = plot.Add.HorizontalLine(100 * wide / limits.Gigaflops, 1, limit.Color, LinePattern.Dashed);
-            wideLimit.LegendText = "FMA limit of AVX-512";
-        }
 
         plot.Axes.Bottom.SetTicks(
             [.. rows.Select((_, i) => (double)i)],

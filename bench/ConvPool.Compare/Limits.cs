@@ -18,26 +18,21 @@ internal sealed class Limits
 
     private readonly double[] _gigabytes;
 
-    private Limits(int threads, double gigaflops, double? gigaflops512, double[] gigabytes)
+    private Limits(int threads, double gigaflops, double[] gigabytes)
     {
         Threads = threads;
         Gigaflops = gigaflops;
-        Gigaflops512 = gigaflops512;
         _gigabytes = gigabytes;
     }
 
     public int Threads { get; }
 
-    /// <summary>GFLOP/s of fused multiply-adds in vectors of 8 floats, which is what ConvPool computes with.</summary>
+    /// <summary>GFLOP/s of fused multiply-adds in the longest vectors of the CPU: 16 floats with AVX-512, otherwise 8.</summary>
     public double Gigaflops { get; }
-
-    /// <summary>The same in vectors of 16 floats, where the CPU has them: a peer may use them.</summary>
-    public double? Gigaflops512 { get; }
 
     public static Limits Measure(int threads) => new(
         threads,
-        OnAllThreads(threads, () => Best(10 * SecondsPerProbe, MultiplyAdd256)),
-        Vector512.IsHardwareAccelerated ? OnAllThreads(threads, () => Best(10 * SecondsPerProbe, MultiplyAdd512)) : null,
+        OnAllThreads(threads, () => Best(10 * SecondsPerProbe, Vector512.IsHardwareAccelerated ? MultiplyAdd512 : MultiplyAdd256)),
         [.. Enumerable.Range(SmallestLog, LargestLog - SmallestLog + 1)
             .Select(log => OnAllThreads(threads, () => CopyGigabytes((1L << log) / threads)))]);
 
@@ -45,7 +40,6 @@ internal sealed class Limits
     public Limits BetterOf(Limits other) => new(
         Threads,
         Math.Max(Gigaflops, other.Gigaflops),
-        Gigaflops512 is { } wide ? Math.Max(wide, other.Gigaflops512 ?? 0) : null,
         [.. _gigabytes.Zip(other._gigabytes, Math.Max)]);
 
     /// <summary>GB/s, read and written, of copying when source and destination together have this many bytes.</summary>
@@ -64,10 +58,9 @@ internal sealed class Limits
 
     public override string ToString()
     {
-        var wide = Gigaflops512 is { } value ? $" ({value:F0} with AVX-512)" : "";
         (string Name, int Log)[] footprints = [("64 KB", 16), ("512 KB", 19), ("4 MB", 22), ("16 MB", 24), ("256 MB", 28)];
         var copies = footprints.Select(footprint => $"{footprint.Name} {Gigabytes(1 << footprint.Log):F0}");
-        return $"{Report.Threads(Threads)}: FMA {Gigaflops:F0} GFLOP/s{wide}; copy within {string.Join(", ", copies)} GB/s";
+        return $"{Report.Threads(Threads)}: FMA {Gigaflops:F0} GFLOP/s; copy within {string.Join(", ", copies)} GB/s";
     }
 
     private static double OnAllThreads(int threads, Func<double> measure)
