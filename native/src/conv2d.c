@@ -387,12 +387,12 @@ static convpool_status check_run(conv2d_run *r, const convpool_conv2d_args *a) {
 }
 
 /* The same with the taps in the padding left out: pixel by pixel, at a quarter of the speed, for weights that are not finite. */
-static void clipped_tiles(const convpool_conv2d *p, cp_conv2d_tiles tiles, int64_t i, int64_t j, int64_t columns, int64_t pixels) {
+static void clipped_tiles(const convpool_conv2d *p, cp_conv2d_tiles tiles, int64_t i, int64_t j, int64_t columns) {
     const convpool_conv2d_desc *d = &p->desc;
     float *acc = tiles.acc;
     const int32_t *position = tiles.position;
     tiles.pixels = 1;
-    for (int64_t k = 0; k < pixels; k++) {
+    for (int64_t k = 0; k < tiles.acc_pixels; k++) {
         const int64_t y = (i + k / columns) * d->stride_h - d->pad_top, x = (j + k % columns) * d->stride_w - d->pad_left;
         cp_tap_range(y, d->dilation_h, d->kh, d->ih, &tiles.y_begin, &tiles.y_end);
         cp_tap_range(x, d->dilation_w, d->kw, d->iw, &tiles.x_begin, &tiles.x_end);
@@ -432,6 +432,10 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
         .block = pack.block,
         .pitch = pack.pitch,
         .packed_pixels = pack.rows * pack.columns,
+        .panels = panel_end - panel,
+        .weights_panel = p->group_in * taps * CP_PANEL,
+        .acc = acc,
+        .acc_pixels = pixels,
         .position = position,
         .pixels = pixels,
         .kh = d->kh,
@@ -457,24 +461,21 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
     for (int64_t c = 0; c < p->group_in; c += p->channels_a_pass) {
         pack.channel = group * p->group_in + c;
         pack.channels = tiles.channels = CP_MIN(p->channels_a_pass, p->group_in - c);
+        tiles.weights = p->weights + (group * p->panels + panel) * tiles.weights_panel + c * taps * CP_PANEL;
+        tiles.bias = c == 0 ? p->bias + (group * p->panels + panel) * CP_PANEL : NULL;
         p->kernels->conv2d_pack(&pack);
-        for (int64_t q = panel; q < panel_end; q++) {
-            const int64_t packed_panel = group * p->panels + q;
-            tiles.weights = p->weights + (packed_panel * p->group_in + c) * taps * CP_PANEL;
-            tiles.bias = c == 0 ? p->bias + packed_panel * CP_PANEL : NULL;
-            tiles.acc = acc + (q - panel) * pixels * CP_PANEL;
-            if (p->clip_taps) {
-                clipped_tiles(p, tiles, i, j, columns, pixels);
-            } else {
-                p->kernels->conv2d_tiles(&tiles);
-            }
-            if (c + p->channels_a_pass < p->group_in) continue;
-            finish.acc = tiles.acc;
-            finish.channels = CP_MIN(CP_PANEL, p->group_out - q * CP_PANEL);
-            finish.channel = group * p->group_out + q * CP_PANEL;
-            finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
-            p->kernels->conv2d_finish(&finish);
+        if (p->clip_taps) {
+            clipped_tiles(p, tiles, i, j, columns);
+        } else {
+            p->kernels->conv2d_tiles(&tiles);
         }
+    }
+    for (int64_t q = panel; q < panel_end; q++) {
+        finish.acc = acc + (q - panel) * pixels * CP_PANEL;
+        finish.channels = CP_MIN(CP_PANEL, p->group_out - q * CP_PANEL);
+        finish.channel = group * p->group_out + q * CP_PANEL;
+        finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
+        p->kernels->conv2d_finish(&finish);
     }
 }
 

@@ -28,15 +28,18 @@ typedef struct cp_conv2d_pack {
     float *dst;
 } cp_conv2d_pack;
 
-/* conv2d_tiles: for one panel of 16 output channels and every pixel p of a list, acc[p][0..15] += the products of some blocks of
- * input channels with all taps, in the documented order. */
+/* conv2d_tiles: for some panels of 16 output channels and every pixel p of a list, acc[panel][p][0..15] += the products of some
+ * blocks of input channels with all taps, in the documented order. */
 typedef struct cp_conv2d_tiles {
     const float *x;          /* from conv2d_pack */
     int64_t block, pitch;    /* as packed */
     int64_t packed_pixels;   /* of a block */
-    const float *weights;    /* [block][kh][kw][channel][16], the blocks of x */
-    const float *bias;       /* 16 floats that acc starts from, or NULL: acc is read */
-    float *acc;              /* [pixels][16] */
+    int64_t panels;
+    const float *weights;    /* [panel][block][kh][kw][channel][16], the blocks of x */
+    int64_t weights_panel;   /* floats from one panel to the next */
+    const float *bias;       /* [panel][16] that acc starts from, or NULL: acc is read */
+    float *acc;              /* [panel][acc_pixels][16] */
+    int64_t acc_pixels;
     const int32_t *position; /* of each pixel's first tap in x, in packed pixels */
     int64_t pixels;
     int64_t channels;       /* of x */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #define CP_ISA avx512
-#define CP_TILE 12
+#define CP_TILE 8
+#define CP_TILE_PANELS 2
 #include "simd/vec_avx512.h"
 #include "tmpl/kernels_tmpl.h"

@@ -60,58 +60,88 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
 }
 
 /* The products of one tap and one channel. */
-static CP_INLINE void conv2d_tile_step(const float *const *x, int64_t at, const float *weights, const int pixels, v16 *acc) {
-    const v16 w = v16_load(weights);
+static CP_INLINE void conv2d_tile_step(const float *const *x, int64_t at, const float *const *weights, int64_t w, const int pixels,
+                                       const int panels, v16 *acc) {
+    v16 wide[CP_TILE_PANELS];
     CP_UNROLL
-    for (int p = 0; p < pixels; p++) acc[p] = v16_fma1(w, x[p][at], acc[p]);
+    for (int q = 0; q < panels; q++) wide[q] = v16_load(weights[q] + w);
+    CP_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        CP_UNROLL
+        for (int q = 0; q < panels; q++) acc[q * CP_TILE + p] = v16_fma1(wide[q], x[p][at], acc[q * CP_TILE + p]);
+    }
 }
 
 /* All taps of one block of `width` channels. Where taps of a row lie side by side, so do their channels and weights: one run. */
 static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *const *x, const float *weights, const int pixels,
-                                        const int64_t width, v16 *acc) {
+                                        const int panels, const int64_t width, v16 *acc) {
     const int64_t taps = a->x_end - a->x_begin;
     const int64_t runs = a->column_step == 1 ? 1 : taps, run = a->column_step == 1 ? taps * width : width;
     for (int64_t ty = a->y_begin; ty < a->y_end; ty++) {
-        const float *w = weights + (ty * a->kw + a->x_begin) * width * CP_PANEL;
+        const float *w[CP_TILE_PANELS];
+        CP_UNROLL
+        for (int q = 0; q < panels; q++) w[q] = weights + q * a->weights_panel + (ty * a->kw + a->x_begin) * width * CP_PANEL;
         int64_t at = (ty * a->row_step + a->x_begin * a->column_step) * width;
         for (int64_t r = 0; r < runs; r++, at += a->column_step * width) {
             int64_t k = 0;
-            for (; k + CP_BLOCK <= run; k += CP_BLOCK, w += CP_BLOCK * CP_PANEL) {
+            for (; k + CP_BLOCK <= run; k += CP_BLOCK) {
                 CP_UNROLL
-                for (int c = 0; c < CP_BLOCK; c++) conv2d_tile_step(x, at + k + c, w + c * CP_PANEL, pixels, acc);
+                for (int c = 0; c < CP_BLOCK; c++) conv2d_tile_step(x, at + k + c, w, c * CP_PANEL, pixels, panels, acc);
+                CP_UNROLL
+                for (int q = 0; q < panels; q++) w[q] += CP_BLOCK * CP_PANEL;
             }
-            for (; k < run; k++, w += CP_PANEL) conv2d_tile_step(x, at + k, w, pixels, acc);
+            for (; k < run; k++) {
+                conv2d_tile_step(x, at + k, w, 0, pixels, panels, acc);
+                CP_UNROLL
+                for (int q = 0; q < panels; q++) w[q] += CP_PANEL;
+            }
         }
     }
 }
 
-static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t first, const int pixels) {
-    v16 acc[CP_TILE];
+static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t panel, int64_t first, const int pixels, const int panels) {
+    v16 acc[CP_TILE_PANELS * CP_TILE];
     const float *x[CP_TILE];
-    const float *block = a->x, *weights = a->weights;
-    float *out = a->acc + first * CP_PANEL;
+    const float *block = a->x, *weights = a->weights + panel * a->weights_panel;
     CP_UNROLL
-    for (int p = 0; p < pixels; p++) acc[p] = v16_load(a->bias != NULL ? a->bias : out + p * CP_PANEL);
+    for (int q = 0; q < panels; q++) {
+        const float *bias = a->bias == NULL ? NULL : a->bias + (panel + q) * CP_PANEL;
+        const float *out = a->acc + ((panel + q) * a->acc_pixels + first) * CP_PANEL;
+        CP_UNROLL
+        for (int p = 0; p < pixels; p++) acc[q * CP_TILE + p] = v16_load(bias != NULL ? bias : out + p * CP_PANEL);
+    }
     for (int64_t c = 0; c < a->channels; c += a->block) {
         const int64_t width = CP_MIN(a->block, a->channels - c);
         CP_UNROLL
         for (int p = 0; p < pixels; p++) x[p] = block + a->position[first + p] * (a->pitch != 0 ? a->pitch : width);
-        conv2d_tile_block(a, x, weights, pixels, width, acc);
+        conv2d_tile_block(a, x, weights, pixels, panels, width, acc);
         block += a->packed_pixels * width;
         weights += a->kh * a->kw * width * CP_PANEL;
     }
     CP_UNROLL
-    for (int p = 0; p < pixels; p++) v16_store(out + p * CP_PANEL, acc[p]);
+    for (int q = 0; q < panels; q++) {
+        float *out = a->acc + ((panel + q) * a->acc_pixels + first) * CP_PANEL;
+        CP_UNROLL
+        for (int p = 0; p < pixels; p++) v16_store(out + p * CP_PANEL, acc[q * CP_TILE + p]);
+    }
 }
 
-static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
+static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t panel, const int panels) {
     const int64_t parts = cp_ceil_div(a->pixels, CP_TILE);
     for (int64_t part = 0; part < parts; part++) {
         const int64_t first = part * a->pixels / parts, pixels = (part + 1) * a->pixels / parts - first;
-#define CONV2D_TILE(n) conv2d_tile(a, first, n)
+#define CONV2D_TILE(n) conv2d_tile(a, panel, first, n, panels)
         CP_TILE_SWITCH(pixels, CONV2D_TILE)
 #undef CONV2D_TILE
     }
+}
+
+static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
+    int64_t panel = 0;
+    if (CP_TILE_PANELS > 1) {
+        for (; panel + CP_TILE_PANELS <= a->panels; panel += CP_TILE_PANELS) conv2d_tiles_panels(a, panel, CP_TILE_PANELS);
+    }
+    for (; panel < a->panels; panel++) conv2d_tiles_panels(a, panel, 1);
 }
 
 /* Up to 8 pixels x 8 channels, from lanes along the channels to lanes along the width and into planes. */

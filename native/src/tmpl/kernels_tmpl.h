@@ -16,7 +16,7 @@
         break;
 #if CP_TILE > 6
 #define CP_TILE_MORE(F)                                                                                                            \
-    CP_TILE_CASE(F, 6) CP_TILE_CASE(F, 7) CP_TILE_CASE(F, 8) CP_TILE_CASE(F, 9) CP_TILE_CASE(F, 10) CP_TILE_CASE(F, 11)
+    CP_TILE_CASE(F, 6) CP_TILE_CASE(F, 7)
 #else
 #define CP_TILE_MORE(F)
 #endif
