@@ -145,47 +145,67 @@ static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
 }
 
 /* Up to 8 pixels x 8 channels, from lanes along the channels to lanes along the width and into planes. */
-static CP_INLINE void conv2d_finish_planes(const cp_conv2d_finish *a, const float *acc, float *dst, const float *residual,
-                                           int64_t pixels, int64_t channels) {
+static CP_INLINE void conv2d_finish_block(const cp_conv2d_finish *a, const float *acc, float *dst, const float *residual,
+                                          const int64_t pixels, const int64_t channels, const bool clip) {
     v8 t[8];
+    CP_UNROLL
     for (int k = 0; k < 8; k++) t[k] = k < pixels ? v8_load(acc + k * CP_PANEL) : v8_zero();
     v8_transpose(t);
-    for (int64_t k = 0; k < channels; k++) {
-        v8 y = t[k];
+    CP_UNROLL
+    for (int k = 0; k < 8; k++) {
+        if (k >= channels) break;
         if (residual != NULL) {
             const float *r = residual + k * a->residual_strides.channel;
-            y = v8_add(y, pixels == 8 ? v8_load(r) : v8_loadn(r, pixels));
+            t[k] = v8_add(t[k], pixels == 8 ? v8_load(r) : v8_loadn(r, pixels));
         }
-        y = v8_activate(y, &a->activation);
-        float *d = dst + k * a->dst_strides.channel;
+        t[k] = clip ? v8_clip(t[k], v8_set1(a->activation.lo), v8_set1(a->activation.hi)) : v8_activate(t[k], &a->activation);
         if (pixels == 8) {
-            v8_store(d, y);
+            v8_store(dst + k * a->dst_strides.channel, t[k]);
         } else {
-            v8_storen(d, y, pixels);
+            v8_storen(dst + k * a->dst_strides.channel, t[k], pixels);
         }
     }
 }
 
-static void CP_NAME(conv2d_finish)(const cp_conv2d_finish *a) {
+/* NCHW: 8 planes at a time, so that the lines of the cache that are being filled are few. Where planes lie a power of two apart
+ * they all meet in one set. */
+static CP_INLINE void conv2d_finish_planes(const cp_conv2d_finish *a, const bool clip) {
+    const bool gapless = a->dst_strides.row == a->columns && (a->residual == NULL || a->residual_strides.row == a->columns);
+    const int64_t rows = gapless ? 1 : a->rows, columns = gapless ? a->rows * a->columns : a->columns;
+    for (int64_t k = 0; k < a->channels; k += 8) {
+        const int64_t channels = CP_MIN(8, a->channels - k);
+        for (int64_t i = 0; i < rows; i++) {
+            const float *acc = a->acc + i * columns * CP_PANEL + k;
+            float *dst = a->dst + (a->channel + k) * a->dst_strides.channel + i * a->dst_strides.row;
+            const float *residual = a->residual;
+            if (residual != NULL) residual += (a->channel + k) * a->residual_strides.channel + i * a->residual_strides.row;
+            int64_t j = 0;
+            if (channels == 8 && residual == NULL) {
+                for (; j + 8 <= columns; j += 8) conv2d_finish_block(a, acc + j * CP_PANEL, dst + j, NULL, 8, 8, clip);
+            }
+            for (; j < columns; j += 8) {
+                conv2d_finish_block(a, acc + j * CP_PANEL, dst + j, residual == NULL ? NULL : residual + j, CP_MIN(8, columns - j),
+                                    channels, clip);
+            }
+        }
+    }
+}
+
+/* Channels that lie side by side, at least 8 of them: NHWC, NCHW8C. */
+static void conv2d_finish_channels(const cp_conv2d_finish *a) {
     int64_t dst_channel[CP_PANEL], residual_channel[CP_PANEL] = {0};
     for (int64_t k = 0; k < CP_PANEL; k++) {
         dst_channel[k] = cp_channel_offset(a->layout, a->dst_strides.channel, a->channel + k);
         if (a->residual != NULL) residual_channel[k] = cp_channel_offset(a->layout, a->residual_strides.channel, a->channel + k);
     }
-    const int64_t pixels_at_once = a->layout == CONVPOOL_LAYOUT_NCHW ? 8 : 1;
     for (int64_t i = 0; i < a->rows; i++) {
-        for (int64_t j = 0; j < a->columns; j += pixels_at_once) {
+        for (int64_t j = 0; j < a->columns; j++) {
             const float *acc = a->acc + (i * a->columns + j) * CP_PANEL;
             float *dst = a->dst + i * a->dst_strides.row + j * a->dst_strides.column;
             const float *residual =
                 a->residual == NULL ? NULL : a->residual + i * a->residual_strides.row + j * a->residual_strides.column;
             for (int64_t k = 0; k < a->channels; k += 8) {
                 const int64_t channels = CP_MIN(8, a->channels - k);
-                if (a->layout == CONVPOOL_LAYOUT_NCHW) {
-                    conv2d_finish_planes(a, acc + k, dst + dst_channel[k], residual == NULL ? NULL : residual + residual_channel[k],
-                                         CP_MIN(8, a->columns - j), channels);
-                    continue;
-                }
                 v8 y = v8_load(acc + k);
                 float lanes[8] = {0};
                 if (residual != NULL) {
@@ -204,5 +224,15 @@ static void CP_NAME(conv2d_finish)(const cp_conv2d_finish *a) {
                 dst[cp_channel_offset(a->layout, a->dst_strides.channel, a->channel + a->channels + s)] = 0.0f;
             }
         }
+    }
+}
+
+static void CP_NAME(conv2d_finish)(const cp_conv2d_finish *a) {
+    if (a->layout != CONVPOOL_LAYOUT_NCHW) {
+        conv2d_finish_channels(a);
+    } else if (a->activation.kind == CONVPOOL_ACTIVATION_CLIP) {
+        conv2d_finish_planes(a, true);
+    } else {
+        conv2d_finish_planes(a, false);
     }
 }
