@@ -445,7 +445,11 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
         .row_step = d->dilation_h * pack.columns,
         .column_step = d->dilation_w,
     };
-    cp_conv2d_finish finish = {
+    const cp_conv2d_finish finish = {
+        .acc = acc,
+        .channel = group * p->group_out + panel * CP_PANEL,
+        .channels = CP_MIN(panel_end * CP_PANEL, p->group_out) - panel * CP_PANEL,
+        .spare = panel_end == p->panels ? cp_spare_channels(d->dst_layout, d->out_channels, (group + 1) * p->group_out) : 0,
         .rows = rows,
         .columns = columns,
         .layout = d->dst_layout,
@@ -467,16 +471,11 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
         if (p->clip_taps) {
             clipped_tiles(p, tiles, i, j, columns);
         } else {
+            tiles.finish = c + p->channels_a_pass < p->group_in ? NULL : &finish;
             p->kernels->conv2d_tiles(&tiles);
         }
     }
-    for (int64_t q = panel; q < panel_end; q++) {
-        finish.acc = acc + (q - panel) * pixels * CP_PANEL;
-        finish.channels = CP_MIN(CP_PANEL, p->group_out - q * CP_PANEL);
-        finish.channel = group * p->group_out + q * CP_PANEL;
-        finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
-        p->kernels->conv2d_finish(&finish);
-    }
+    if (p->clip_taps) p->kernels->conv2d_finish(&finish);
 }
 
 static void run_width_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t channel, int64_t row,

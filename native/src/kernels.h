@@ -28,36 +28,15 @@ typedef struct cp_conv2d_pack {
     float *dst;
 } cp_conv2d_pack;
 
-/* conv2d_tiles: for some panels of 16 output channels and every pixel p of a list, acc[panel][p][0..15] += the products of some
- * blocks of input channels with all taps, in the documented order. */
-typedef struct cp_conv2d_tiles {
-    const float *x;          /* from conv2d_pack */
-    int64_t block, pitch;    /* as packed */
-    int64_t packed_pixels;   /* of a block */
-    int64_t panels;
-    const float *weights;    /* [panel][block][kh][kw][channel][16], the blocks of x */
-    int64_t weights_panel;   /* floats from one panel to the next */
-    const float *bias;       /* [panel][16] that acc starts from, or NULL: acc is read */
-    float *acc;              /* [panel][acc_pixels][16] */
-    int64_t acc_pixels;
-    const int32_t *position; /* of each pixel's first tap in x, in packed pixels */
-    int64_t pixels;
-    int64_t channels;       /* of x */
-    int64_t kh, kw;         /* of the weights */
-    int64_t y_begin, y_end; /* taps to multiply */
-    int64_t x_begin, x_end;
-    int64_t row_step, column_step; /* packed pixels from one tap to the next */
-} cp_conv2d_tiles;
-
 /* An activation as kernels see it: none and ReLU are clips to (-inf, inf) and (0, inf), which change no other value. */
 typedef struct cp_activation {
     convpool_activation kind;
     float lo, hi; /* of a clip; lo is the slope of a leaky ReLU */
 } cp_activation;
 
-/* conv2d_finish: dst = activation(acc + residual) for a rectangle of pixels and up to 16 channels. */
+/* conv2d_finish: dst = activation(acc + residual) for a rectangle of pixels. */
 typedef struct cp_conv2d_finish {
-    const float *acc; /* [rows][columns][16] */
+    const float *acc; /* [panel][rows][columns][16] */
     int64_t rows, columns;
     int64_t channel, channels; /* of dst */
     int64_t spare;             /* NCHW8C: channels after these to write as zero */
@@ -67,6 +46,28 @@ typedef struct cp_conv2d_finish {
     convpool_strides dst_strides, residual_strides;
     cp_activation activation;
 } cp_conv2d_finish;
+
+/* conv2d_tiles: for some panels of 16 output channels and every pixel p of a list, acc[panel][p][0..15] += the products of some
+ * blocks of input channels with all taps, in the documented order. */
+typedef struct cp_conv2d_tiles {
+    const float *x;        /* from conv2d_pack */
+    int64_t block, pitch;  /* as packed */
+    int64_t packed_pixels; /* of a block */
+    int64_t panels;
+    const float *weights;  /* [panel][block][kh][kw][channel][16], the blocks of x */
+    int64_t weights_panel; /* floats from one panel to the next */
+    const float *bias;     /* [panel][16] that acc starts from, or NULL: acc is read */
+    float *acc;            /* [panel][acc_pixels][16] */
+    int64_t acc_pixels;
+    const int32_t *position; /* of each pixel's first tap in x, in packed pixels */
+    int64_t pixels;
+    int64_t channels;       /* of x */
+    int64_t kh, kw;         /* of the weights */
+    int64_t y_begin, y_end; /* taps to multiply */
+    int64_t x_begin, x_end;
+    int64_t row_step, column_step;  /* packed pixels from one tap to the next */
+    const cp_conv2d_finish *finish; /* of these panels and pixels, to be done once their sums are complete; or NULL */
+} cp_conv2d_tiles;
 
 /* winograd_input: the transform of one block of up to 8 channels of a rectangle of tiles, each n x n pixels with n = tile + 2 and
  * overlapping its neighbours by 2. Pixels beyond the packed ones count as zero. */

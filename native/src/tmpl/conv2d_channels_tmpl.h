@@ -24,7 +24,34 @@ static void conv2d_pack_cells(const cp_conv2d_pack *a, const int64_t *channel, i
     }
 }
 
-static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
+/* Columns [j, end) of a row of up to 8 planes, as many of them as 8 at a time allow; returns where it stopped. */
+static CP_INLINE int64_t conv2d_pack_planes(const float *const *src, const int64_t width, int64_t pitch, int64_t j, int64_t end,
+                                            int64_t columns, float *dst) {
+    for (; j < end; j += 8) {
+        const int64_t n = CP_MIN(8, end - j);
+        v8 t[8];
+        /* A pixel of fewer channels is written with what comes after it, which is written next. */
+        if (width < 8 && (n < 8 || (j + 7) * pitch + 8 > columns * pitch)) break;
+        CP_UNROLL
+        for (int k = 0; k < 8; k++) t[k] = k >= width ? v8_zero() : n == 8 ? v8_load(src[k] + j) : v8_loadn(src[k] + j, n);
+        v8_transpose(t);
+        CP_UNROLL
+        for (int k = 0; k < 8; k++) {
+            if (k < n) v8_store(dst + (j + k) * pitch, t[k]);
+        }
+    }
+    return CP_MIN(j, end);
+}
+
+static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
+    cp_conv2d_pack band = *given;
+    const cp_conv2d_pack *a = &band;
+    const bool planes = band.layout == CONVPOOL_LAYOUT_NCHW;
+    if (planes && band.column == 0 && band.columns == band.iw && band.strides.row == band.iw && band.row >= 0 &&
+        band.row + band.rows <= band.ih) { /* Whole rows without gaps are one row. */
+        band.iw = band.columns *= band.rows;
+        band.rows = 1;
+    }
     for (int64_t c = 0; c < a->channels; c += CP_BLOCK) {
         const int64_t width = CP_MIN(CP_BLOCK, a->channels - c), first = c - c % a->block;
         const int64_t pitch = a->pitch != 0 ? a->pitch : CP_MIN(a->block, a->channels - first);
@@ -35,21 +62,16 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
             channel[k] = cp_channel_offset(a->layout, a->strides.channel, a->channel + c + k);
             side_by_side = side_by_side && channel[k] == channel[0] + k;
         }
-        const bool planes = width == CP_BLOCK && a->layout == CONVPOOL_LAYOUT_NCHW;
         for (int64_t i = 0; i < a->rows; i++) {
             const int64_t y = cp_border(a->border, a->row + i, a->ih);
             int64_t j = CP_MIN(a->columns, CP_MAX(0, -a->column));
             const int64_t end = y < 0 ? j : CP_MAX(j, CP_MIN(a->columns, a->iw - a->column));
             conv2d_pack_cells(a, channel, width, pitch, y, 0, j, dst);
-            if (planes) {
-                for (; j + 8 <= end; j += 8) {
-                    v8 t[8];
-                    CP_UNROLL
-                    for (int k = 0; k < 8; k++) t[k] = v8_load(conv2d_pack_source(a, channel[k], y, a->column + j));
-                    v8_transpose(t);
-                    CP_UNROLL
-                    for (int k = 0; k < 8; k++) v8_store(dst + (j + k) * pitch, t[k]);
-                }
+            if (planes && j < end) {
+                const float *src[CP_BLOCK];
+                for (int64_t k = 0; k < width; k++) src[k] = conv2d_pack_source(a, channel[k], y, a->column);
+                j = width == CP_BLOCK ? conv2d_pack_planes(src, CP_BLOCK, pitch, j, end, a->columns, dst)
+                                      : conv2d_pack_planes(src, width, pitch, j, end, a->columns, dst);
             } else if (side_by_side) {
                 for (; j < end; j++) v8_store(dst + j * pitch, v8_load(conv2d_pack_source(a, channel[0], y, a->column + j)));
             }
@@ -57,6 +79,119 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *a) {
             dst += a->columns * pitch;
         }
     }
+}
+
+/* Up to 8 pixels x 8 channels, from lanes along the channels to lanes along the width and into planes. */
+static CP_INLINE void conv2d_finish_block(const cp_conv2d_finish *a, const float *acc, float *dst, const float *residual,
+                                          const int64_t pixels, const int64_t channels, const bool clip) {
+    v8 t[8];
+    CP_UNROLL
+    for (int k = 0; k < 8; k++) t[k] = k < pixels ? v8_load(acc + k * CP_PANEL) : v8_zero();
+    v8_transpose(t);
+    CP_UNROLL
+    for (int k = 0; k < 8; k++) {
+        if (k >= channels) break;
+        if (residual != NULL) {
+            const float *r = residual + k * a->residual_strides.channel;
+            t[k] = v8_add(t[k], pixels == 8 ? v8_load(r) : v8_loadn(r, pixels));
+        }
+        t[k] = clip ? v8_clip(t[k], v8_set1(a->activation.lo), v8_set1(a->activation.hi)) : v8_activate(t[k], &a->activation);
+        if (pixels == 8) {
+            v8_store(dst + k * a->dst_strides.channel, t[k]);
+        } else {
+            v8_storen(dst + k * a->dst_strides.channel, t[k], pixels);
+        }
+    }
+}
+
+/* `pixels` of a row of NCHW, 8 planes at a time, so that the lines of the cache that are being filled are few: planes that lie a
+ * power of two apart all meet in one set. */
+static CP_INLINE void conv2d_finish_planes(const cp_conv2d_finish *a, const float *acc, int64_t channel, int64_t channels,
+                                           int64_t row, int64_t column, int64_t pixels, const bool clip) {
+    for (int64_t k = 0; k < channels; k += 8) {
+        float *dst = a->dst + (channel + k) * a->dst_strides.channel + row * a->dst_strides.row + column;
+        const float *residual = a->residual;
+        if (residual != NULL) residual += (channel + k) * a->residual_strides.channel + row * a->residual_strides.row + column;
+        for (int64_t j = 0; j < pixels; j += 8) {
+            const float *from = acc + j * CP_PANEL + k;
+            if (channels - k >= 8 && pixels - j >= 8 && residual == NULL) {
+                conv2d_finish_block(a, from, dst + j, NULL, 8, 8, clip);
+            } else {
+                conv2d_finish_block(a, from, dst + j, residual == NULL ? NULL : residual + j, CP_MIN(8, pixels - j),
+                                    CP_MIN(8, channels - k), clip);
+            }
+        }
+    }
+}
+
+/* `pixels` of a row of NHWC or NCHW8C. */
+static void conv2d_finish_channels(const cp_conv2d_finish *a, const float *acc, int64_t channel, int64_t channels, int64_t row,
+                                   int64_t column, int64_t pixels) {
+    float *dst = a->dst + row * a->dst_strides.row + column * a->dst_strides.column;
+    const float *residual = a->residual;
+    if (residual != NULL) residual += row * a->residual_strides.row + column * a->residual_strides.column;
+    for (int64_t k = 0; k < channels; k += 8) {
+        const int64_t n = CP_MIN(8, channels - k);
+        int64_t to[8], from[8] = {0};
+        for (int64_t c = 0; c < 8; c++) {
+            to[c] = cp_channel_offset(a->layout, a->dst_strides.channel, channel + k + c);
+            if (residual != NULL) from[c] = cp_channel_offset(a->layout, a->residual_strides.channel, channel + k + c);
+        }
+        const bool side_by_side = n == 8 && to[7] == to[0] + 7;
+        for (int64_t j = 0; j < pixels; j++) {
+            float *d = dst + j * a->dst_strides.column;
+            const float *r = residual == NULL ? NULL : residual + j * a->residual_strides.column;
+            v8 y = v8_load(acc + j * CP_PANEL + k);
+            float lanes[8] = {0};
+            if (side_by_side) {
+                if (r != NULL) y = v8_add(y, v8_load(r + from[0]));
+                v8_store(d + to[0], v8_activate(y, &a->activation));
+                continue;
+            }
+            if (r != NULL) {
+                for (int64_t c = 0; c < n; c++) lanes[c] = r[from[c]];
+                y = v8_add(y, v8_load(lanes));
+            }
+            v8_store(lanes, v8_activate(y, &a->activation));
+            for (int64_t c = 0; c < n; c++) d[to[c]] = lanes[c];
+        }
+    }
+}
+
+/* The channels that fill up the last block of NCHW8C. */
+static void conv2d_finish_spare(const cp_conv2d_finish *a, int64_t row, int64_t column, int64_t pixels) {
+    float *dst = a->dst + row * a->dst_strides.row + column * a->dst_strides.column;
+    for (int64_t s = 0; s < a->spare; s++) {
+        const int64_t channel = cp_channel_offset(a->layout, a->dst_strides.channel, a->channel + a->channels + s);
+        for (int64_t j = 0; j < pixels; j++) dst[channel + j * a->dst_strides.column] = 0.0f;
+    }
+}
+
+/* Pixels [first, end) of a panel. */
+static void conv2d_finish_pixels(const cp_conv2d_finish *a, int64_t panel, int64_t first, int64_t end) {
+    const bool planes = a->layout == CONVPOOL_LAYOUT_NCHW;
+    /* Rows without gaps are one row. */
+    const bool gapless =
+        planes && a->dst_strides.row == a->columns && (a->residual == NULL || a->residual_strides.row == a->columns);
+    const int64_t channel = a->channel + panel * CP_PANEL, channels = CP_MIN(CP_PANEL, a->channels - panel * CP_PANEL);
+    while (first < end) {
+        const int64_t row = gapless ? 0 : first / a->columns, column = first - row * a->columns;
+        const int64_t pixels = gapless ? end - first : CP_MIN(end - first, a->columns - column);
+        const float *acc = a->acc + (panel * a->rows * a->columns + first) * CP_PANEL;
+        if (!planes) {
+            conv2d_finish_channels(a, acc, channel, channels, row, column, pixels);
+            if (channel + channels == a->channel + a->channels) conv2d_finish_spare(a, row, column, pixels);
+        } else if (a->activation.kind == CONVPOOL_ACTIVATION_CLIP) {
+            conv2d_finish_planes(a, acc, channel, channels, row, column, pixels, true);
+        } else {
+            conv2d_finish_planes(a, acc, channel, channels, row, column, pixels, false);
+        }
+        first += pixels;
+    }
+}
+
+static void CP_NAME(conv2d_finish)(const cp_conv2d_finish *a) {
+    for (int64_t panel = 0; panel * CP_PANEL < a->channels; panel++) conv2d_finish_pixels(a, panel, 0, a->rows * a->columns);
 }
 
 /* The products of one tap and one channel. */
@@ -134,6 +269,7 @@ static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t pane
         CP_TILE_SWITCH(pixels, CONV2D_TILE)
 #undef CONV2D_TILE
     }
+    for (int64_t q = 0; a->finish != NULL && q < panels; q++) conv2d_finish_pixels(a->finish, panel + q, 0, a->pixels);
 }
 
 static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
@@ -142,97 +278,4 @@ static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
         for (; panel + CP_TILE_PANELS <= a->panels; panel += CP_TILE_PANELS) conv2d_tiles_panels(a, panel, CP_TILE_PANELS);
     }
     for (; panel < a->panels; panel++) conv2d_tiles_panels(a, panel, 1);
-}
-
-/* Up to 8 pixels x 8 channels, from lanes along the channels to lanes along the width and into planes. */
-static CP_INLINE void conv2d_finish_block(const cp_conv2d_finish *a, const float *acc, float *dst, const float *residual,
-                                          const int64_t pixels, const int64_t channels, const bool clip) {
-    v8 t[8];
-    CP_UNROLL
-    for (int k = 0; k < 8; k++) t[k] = k < pixels ? v8_load(acc + k * CP_PANEL) : v8_zero();
-    v8_transpose(t);
-    CP_UNROLL
-    for (int k = 0; k < 8; k++) {
-        if (k >= channels) break;
-        if (residual != NULL) {
-            const float *r = residual + k * a->residual_strides.channel;
-            t[k] = v8_add(t[k], pixels == 8 ? v8_load(r) : v8_loadn(r, pixels));
-        }
-        t[k] = clip ? v8_clip(t[k], v8_set1(a->activation.lo), v8_set1(a->activation.hi)) : v8_activate(t[k], &a->activation);
-        if (pixels == 8) {
-            v8_store(dst + k * a->dst_strides.channel, t[k]);
-        } else {
-            v8_storen(dst + k * a->dst_strides.channel, t[k], pixels);
-        }
-    }
-}
-
-/* NCHW: 8 planes at a time, so that the lines of the cache that are being filled are few. Where planes lie a power of two apart
- * they all meet in one set. */
-static CP_INLINE void conv2d_finish_planes(const cp_conv2d_finish *a, const bool clip) {
-    const bool gapless = a->dst_strides.row == a->columns && (a->residual == NULL || a->residual_strides.row == a->columns);
-    const int64_t rows = gapless ? 1 : a->rows, columns = gapless ? a->rows * a->columns : a->columns;
-    for (int64_t k = 0; k < a->channels; k += 8) {
-        const int64_t channels = CP_MIN(8, a->channels - k);
-        for (int64_t i = 0; i < rows; i++) {
-            const float *acc = a->acc + i * columns * CP_PANEL + k;
-            float *dst = a->dst + (a->channel + k) * a->dst_strides.channel + i * a->dst_strides.row;
-            const float *residual = a->residual;
-            if (residual != NULL) residual += (a->channel + k) * a->residual_strides.channel + i * a->residual_strides.row;
-            int64_t j = 0;
-            if (channels == 8 && residual == NULL) {
-                for (; j + 8 <= columns; j += 8) conv2d_finish_block(a, acc + j * CP_PANEL, dst + j, NULL, 8, 8, clip);
-            }
-            for (; j < columns; j += 8) {
-                conv2d_finish_block(a, acc + j * CP_PANEL, dst + j, residual == NULL ? NULL : residual + j, CP_MIN(8, columns - j),
-                                    channels, clip);
-            }
-        }
-    }
-}
-
-/* Channels that lie side by side, at least 8 of them: NHWC, NCHW8C. */
-static void conv2d_finish_channels(const cp_conv2d_finish *a) {
-    int64_t dst_channel[CP_PANEL], residual_channel[CP_PANEL] = {0};
-    for (int64_t k = 0; k < CP_PANEL; k++) {
-        dst_channel[k] = cp_channel_offset(a->layout, a->dst_strides.channel, a->channel + k);
-        if (a->residual != NULL) residual_channel[k] = cp_channel_offset(a->layout, a->residual_strides.channel, a->channel + k);
-    }
-    for (int64_t i = 0; i < a->rows; i++) {
-        for (int64_t j = 0; j < a->columns; j++) {
-            const float *acc = a->acc + (i * a->columns + j) * CP_PANEL;
-            float *dst = a->dst + i * a->dst_strides.row + j * a->dst_strides.column;
-            const float *residual =
-                a->residual == NULL ? NULL : a->residual + i * a->residual_strides.row + j * a->residual_strides.column;
-            for (int64_t k = 0; k < a->channels; k += 8) {
-                const int64_t channels = CP_MIN(8, a->channels - k);
-                v8 y = v8_load(acc + k);
-                float lanes[8] = {0};
-                if (residual != NULL) {
-                    for (int64_t c = 0; c < channels; c++) lanes[c] = residual[residual_channel[k + c]];
-                    y = v8_add(y, v8_load(lanes));
-                }
-                y = v8_activate(y, &a->activation);
-                if (channels == 8 && dst_channel[k + 7] == dst_channel[k] + 7) {
-                    v8_store(dst + dst_channel[k], y);
-                } else {
-                    v8_store(lanes, y);
-                    for (int64_t c = 0; c < channels; c++) dst[dst_channel[k + c]] = lanes[c];
-                }
-            }
-            for (int64_t s = 0; s < a->spare; s++) {
-                dst[cp_channel_offset(a->layout, a->dst_strides.channel, a->channel + a->channels + s)] = 0.0f;
-            }
-        }
-    }
-}
-
-static void CP_NAME(conv2d_finish)(const cp_conv2d_finish *a) {
-    if (a->layout != CONVPOOL_LAYOUT_NCHW) {
-        conv2d_finish_channels(a);
-    } else if (a->activation.kind == CONVPOOL_ACTIVATION_CLIP) {
-        conv2d_finish_planes(a, true);
-    } else {
-        conv2d_finish_planes(a, false);
-    }
 }
