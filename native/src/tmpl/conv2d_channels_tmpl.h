@@ -30,7 +30,6 @@ static CP_INLINE int64_t conv2d_pack_planes(const float *const *src, const int64
     for (; j < end; j += 8) {
         const int64_t n = CP_MIN(8, end - j);
         v8 t[8];
-        /* A pixel of fewer channels is written with what comes after it, which is written next. */
         if (width < 8 && (n < 8 || (j + 7) * pitch + 8 > columns * pitch)) break;
         CP_UNROLL
         for (int k = 0; k < 8; k++) t[k] = k >= width ? v8_zero() : n == 8 ? v8_load(src[k] + j) : v8_loadn(src[k] + j, n);
@@ -62,12 +61,14 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
             channel[k] = cp_channel_offset(a->layout, a->strides.channel, a->channel + c + k);
             side_by_side = side_by_side && channel[k] == channel[0] + k;
         }
+        /* A vector of fewer channels spills into what is written later. */
+        const bool in_vectors = planes && (width == CP_BLOCK || c == first || pitch >= c - first + CP_BLOCK);
         for (int64_t i = 0; i < a->rows; i++) {
             const int64_t y = cp_border(a->border, a->row + i, a->ih);
             int64_t j = CP_MIN(a->columns, CP_MAX(0, -a->column));
             const int64_t end = y < 0 ? j : CP_MAX(j, CP_MIN(a->columns, a->iw - a->column));
             conv2d_pack_cells(a, channel, width, pitch, y, 0, j, dst);
-            if (planes && j < end) {
+            if (in_vectors && j < end) {
                 const float *src[CP_BLOCK];
                 for (int64_t k = 0; k < width; k++) src[k] = conv2d_pack_source(a, channel[k], y, a->column);
                 j = width == CP_BLOCK ? conv2d_pack_planes(src, CP_BLOCK, pitch, j, end, a->columns, dst)
