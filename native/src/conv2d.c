@@ -14,6 +14,8 @@ struct convpool_conv2d {
     cp_activation activation;
     bool clip_taps; /* padded taps must be skipped, because a weight times zero might be NaN */
     int64_t group_in, group_out;
+    bool depthwise; /* direct-channels with a channel of its own in each lane, all groups as one */
+    int64_t rows_at_once;
     /* direct-channels: packed weights are [group][panel][block][kh][kw][channel][16] */
     int64_t panels;        /* of a group */
     int64_t panels_a_task; /* output channels of a task */
@@ -90,10 +92,13 @@ static bool workspace_of(const convpool_conv2d *p, workspace_parts *w) {
     const convpool_conv2d_desc *d = &p->desc;
     const int64_t rows = reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h);
     const int64_t columns = reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
-    const int64_t pixels = p->rows_a_task * p->columns_a_task;
-    const int64_t channels = d->kh * d->kw == 1 ? pointwise_pitch(p->channels_a_pass) : p->channels_a_pass;
+    const int64_t pixels = (p->depthwise ? p->rows_at_once : p->rows_a_task) * p->columns_a_task;
+    const int64_t panels = p->depthwise ? 1 : p->panels_a_task;
+    const int64_t channels = p->depthwise         ? CP_PANEL
+                             : d->kh * d->kw == 1 ? pointwise_pitch(p->channels_a_pass)
+                                                  : p->channels_a_pass;
     return cp_mul(rows, columns, &w->x) && w->x <= INT32_MAX && cp_mul(w->x, channels * (int64_t)sizeof(float), &w->x) &&
-           cp_align(w->x, &w->x) && cp_align(pixels * p->panels_a_task * (int64_t)(CP_PANEL * sizeof(float)), &w->acc) &&
+           cp_align(w->x, &w->x) && cp_align(pixels * panels * (int64_t)(CP_PANEL * sizeof(float)), &w->acc) &&
            cp_align(pixels * (int64_t)sizeof(int32_t), &w->position);
 }
 
@@ -129,6 +134,30 @@ static void block_channels(convpool_conv2d *p, int64_t oh, int64_t ow) {
     p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
 }
 
+/* Sizes of a depthwise task of direct-channels: packed input within L2, accumulators within L1, and panels enough to be worth it.
+ */
+static void block_depthwise(convpool_conv2d *p, int64_t oh, int64_t ow) {
+    enum { X_BYTES = 192 << 10, TASK_COLUMNS = 512, PIXELS_AT_ONCE = 128, TASK_PRODUCTS = 1 << 16 };
+    const convpool_conv2d_desc *d = &p->desc;
+    const int64_t x_pixels = X_BYTES / (int64_t)(CP_PANEL * sizeof(float));
+    p->panels = cp_ceil_div(d->out_channels, CP_PANEL);
+    p->channels_a_pass = CP_PANEL;
+    p->columns_a_task = cp_share(ow, TASK_COLUMNS);
+    while (p->columns_a_task > 8 && reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) >
+                                        x_pixels / CP_MIN(x_pixels, reach(1, d->stride_h, d->kh, d->dilation_h))) {
+        p->columns_a_task = cp_share(ow, p->columns_a_task / 2);
+    }
+    const int64_t columns = reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
+    const int64_t rows = x_pixels / CP_MIN(x_pixels, columns) - (d->kh - 1) * d->dilation_h - 1;
+    p->rows_a_task = cp_share(oh, rows / d->stride_h + 1);
+    p->rows_at_once = CP_MIN(p->rows_a_task, CP_MAX(1, PIXELS_AT_ONCE / p->columns_a_task));
+    const double products = (double)p->rows_a_task * (double)p->columns_a_task * (double)d->kh * (double)d->kw * CP_PANEL;
+    p->panels_a_task = cp_share(p->panels, (int64_t)CP_MIN((double)p->panels, TASK_PRODUCTS / products));
+    p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+    p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
+    p->column_tasks = cp_ceil_div(ow, p->columns_a_task);
+}
+
 /* Rows of a direct-width task: enough to be worth a task, few enough to share. */
 static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
     const double task_products = 1 << 18;
@@ -139,6 +168,24 @@ static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
     p->column_tasks = p->panel_tasks = 1;
 }
 
+/* Cost of an output of a depthwise layer, in cycles of two FMAs of 8 lanes: with lanes along the channels packing, taps and
+ * finishing; along the width 3x3 and 5x5 kernels have a loop of their own, others load every tap, and all set out for each channel.
+ */
+static double depthwise_cost(const convpool_conv2d *p, convpool_algorithm algorithm, int64_t oh, int64_t ow) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const double taps = (double)d->kh * (double)d->kw;
+    const double pixels = (double)oh * (double)ow;
+    if (algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
+        const double lanes = (double)(cp_ceil_div(d->out_channels, 8) * 8) / (double)d->out_channels;
+        return lanes / 16 * (taps * 1.2 + 8 + 12 * (double)d->ih * (double)d->iw / pixels);
+    }
+    const bool blocks = d->kh == d->kw && (d->kh == 3 || d->kh == 5) && d->stride_h == d->stride_w && d->stride_w <= 2 &&
+                        d->dilation_h == 1 && d->dilation_w == 1 && d->src_layout == CONVPOOL_LAYOUT_NCHW;
+    const double lanes = (double)(cp_ceil_div(ow, 8) * 8) / (double)ow;
+    const double load = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2 ? 12 : blocks ? 0.8 * (double)d->stride_w : 2.5;
+    return lanes / 8 * (taps * load + 2) + 250 / pixels;
+}
+
 /* The cost of one output pixel of a group, in pairs of vector FMAs, measured on Zen 5. A tile of direct-channels does all that 16
  * output channels need, used or not, and pays for packing and finishing, and once for each group; direct-width pays for loads, more
  * of them from further away when there are many input channels, for starting and ending each vector, and for the lanes that a
@@ -146,6 +193,7 @@ static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
 static double direct_cost(const convpool_conv2d *p, convpool_algorithm algorithm, int64_t oh, int64_t ow) {
     const convpool_conv2d_desc *d = &p->desc;
     const double products = (double)d->kh * (double)d->kw * (double)p->group_in;
+    if (p->depthwise) return depthwise_cost(p, algorithm, oh, ow) * (double)p->group_out;
     if (algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         return (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 27) + 400 / ((double)oh * (double)ow);
     }
@@ -225,6 +273,7 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     p->activation = activation_of(d);
     p->group_in = d->in_channels / d->groups;
     p->group_out = d->out_channels / d->groups;
+    p->depthwise = p->group_in == 1 && d->groups > 1 && p->group_out <= CP_PANEL / 2;
     if (!cp_mul(d->kh, d->kw, &taps) || !cp_mul(taps, p->group_in, &products) || !cp_mul(products, d->out_channels, &n) ||
         !cp_mul(n, oh, &flops) || !cp_mul(flops, ow, &flops) || !cp_mul(flops, 2, &flops) ||
         !cp_mul(cp_ceil_div(d->in_channels, 8) * 8, d->ih, &n) || !cp_mul(n, d->iw, &n) || !cp_mul(n, sizeof(float), &n) ||
@@ -242,12 +291,18 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     const double unit = ((double)products + 1) * 0x1p-24;
     p->info.error_bound = unit < 1 ? unit / (1 - unit) : INFINITY;
     int64_t columns = d->out_channels; /* of the packed weights as a matrix */
+    int64_t groups = d->out_channels;  /* of which each has tasks of its own */
     if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         workspace_parts parts;
-        block_channels(p, oh, ow);
+        if (p->depthwise) {
+            block_depthwise(p, oh, ow);
+        } else {
+            block_channels(p, oh, ow);
+        }
         if (workspace_of(p, &parts)) {
             p->info.workspace_bytes = parts.x + parts.acc + parts.position;
-            if (!cp_mul(p->panels * CP_PANEL, d->groups, &columns)) return CONVPOOL_STATUS_SIZE_OVERFLOW;
+            groups = p->depthwise ? 1 : d->groups;
+            if (!cp_mul(p->panels * CP_PANEL, groups, &columns)) return CONVPOOL_STATUS_SIZE_OVERFLOW;
         } else if (d->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
             return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM; /* What a single row of outputs reads is too large to pack. */
         } else {
@@ -257,8 +312,7 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH) block_width(p, oh, ow);
     if (!cp_mul(columns, sizeof(float), &bias) || !cp_mul(bias, products, &weights) || !cp_align(weights, &weights) ||
         !cp_align(bias, &bias) || !cp_add(weights, bias, &n) || !cp_add(n, plan_header, &p->info.plan_bytes) ||
-        !cp_mul(p->row_tasks, p->column_tasks, &n) || !cp_mul(n, p->panel_tasks, &n) ||
-        !cp_mul(n, p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS ? d->groups : d->out_channels, &p->info.tasks)) {
+        !cp_mul(p->row_tasks, p->column_tasks, &n) || !cp_mul(n, p->panel_tasks, &n) || !cp_mul(n, groups, &p->info.tasks)) {
         return CONVPOOL_STATUS_SIZE_OVERFLOW;
     }
     p->weights_bytes = weights;
@@ -274,10 +328,11 @@ convpool_status convpool_conv2d_query(const convpool_conv2d_desc *desc, convpool
 static void pack_channels(const convpool_conv2d *p, const float *weights, const float *bias, float *packed, float *packed_bias) {
     const convpool_conv2d_desc *d = &p->desc;
     const int64_t taps = d->kh * d->kw;
-    for (int64_t panel = 0; panel < p->panels * d->groups; panel++) {
+    const int64_t groups = p->depthwise ? 1 : d->groups, group_out = p->depthwise ? d->out_channels : p->group_out;
+    for (int64_t panel = 0; panel < p->panels * groups; panel++) {
         const int64_t first = panel % p->panels * CP_PANEL; /* of the group */
-        const int64_t group_first = panel / p->panels * p->group_out;
-        const int64_t real = CP_MIN(CP_PANEL, p->group_out - first);
+        const int64_t group_first = panel / p->panels * group_out;
+        const int64_t real = CP_MIN(CP_PANEL, group_out - first);
         for (int64_t o = 0; o < CP_PANEL; o++) {
             packed_bias[panel * CP_PANEL + o] = o < real && bias != NULL ? bias[group_first + first + o] : 0.0f;
         }
@@ -478,6 +533,39 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
     if (p->clip_taps) p->kernels->conv2d_finish(&finish);
 }
 
+/* Output channels [panel, panel_end) x 16 of a depthwise layer, rectangle (i, j) + rows x columns. */
+static void run_depthwise_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t panel,
+                               int64_t panel_end, int64_t i, int64_t j, int64_t rows, int64_t columns) {
+    const convpool_conv2d *p = r->plan;
+    workspace_parts parts;
+    workspace_of(p, &parts);
+    cp_conv2d_depthwise depthwise = {
+        .src = src,
+        .dst = dst,
+        .residual = residual,
+        .src_strides = r->src.strides,
+        .dst_strides = r->dst.strides,
+        .residual_strides = r->residual.strides,
+        .desc = &p->desc,
+        .activation = p->activation,
+        .clip_taps = p->clip_taps,
+        .row = i,
+        .rows = rows,
+        .column = j,
+        .columns = columns,
+        .rows_at_once = p->rows_at_once,
+        .x = (float *)r->workspace,
+        .acc = (float *)(r->workspace + parts.x),
+    };
+    for (; panel < panel_end; panel++) {
+        depthwise.weights = p->weights + panel * p->desc.kh * p->desc.kw * CP_PANEL;
+        depthwise.bias = p->bias + panel * CP_PANEL;
+        depthwise.channel = panel * CP_PANEL;
+        depthwise.channels = CP_MIN(CP_PANEL, p->desc.out_channels - depthwise.channel);
+        p->kernels->conv2d_depthwise(&depthwise);
+    }
+}
+
 static void run_width_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t channel, int64_t row,
                            int64_t rows) {
     const convpool_conv2d *p = r->plan;
@@ -525,9 +613,13 @@ static void run_task(const conv2d_run *r, int64_t task) {
         return;
     }
     const int64_t group = task / p->panel_tasks, panel = task % p->panel_tasks * p->panels_a_task;
-    const int64_t j = column * p->columns_a_task;
-    run_channels_task(r, src, dst, residual, group, panel, CP_MIN(p->panels, panel + p->panels_a_task), row, j, rows,
-                      CP_MIN(p->columns_a_task, p->info.ow - j));
+    const int64_t panel_end = CP_MIN(p->panels, panel + p->panels_a_task);
+    const int64_t j = column * p->columns_a_task, columns = CP_MIN(p->columns_a_task, p->info.ow - j);
+    if (p->depthwise) {
+        run_depthwise_task(r, src, dst, residual, panel, panel_end, row, j, rows, columns);
+    } else {
+        run_channels_task(r, src, dst, residual, group, panel, panel_end, row, j, rows, columns);
+    }
 }
 
 convpool_status convpool_conv2d_run(const convpool_conv2d *plan, const convpool_conv2d_args *args) {

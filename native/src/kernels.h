@@ -119,6 +119,25 @@ typedef struct cp_conv2d_width {
     int64_t row, rows; /* of dst */
 } cp_conv2d_width;
 
+/* conv2d_depthwise: a rectangle of pixels of up to 16 output channels, each of which reads one input channel, lanes along the
+ * channels. */
+typedef struct cp_conv2d_depthwise {
+    const float *src;      /* pixel (0, 0), channel 0 of the image */
+    const float *weights;  /* [kh][kw][16] */
+    const float *bias;     /* 16 floats */
+    float *dst;            /* pixel (0, 0), channel 0 */
+    const float *residual; /* likewise, or NULL */
+    convpool_strides src_strides, dst_strides, residual_strides;
+    const convpool_conv2d_desc *desc;
+    cp_activation activation;
+    bool clip_taps;                     /* padding must not be multiplied */
+    int64_t channel, channels;          /* of dst */
+    int64_t row, rows, column, columns; /* of dst */
+    int64_t rows_at_once;               /* that acc has room for */
+    float *x;                           /* room for what the rectangle reads, [row][column][16] */
+    float *acc;                         /* [rows_at_once][columns][16] */
+} cp_conv2d_depthwise;
+
 /* Output rows of some channels of one image. pool2d_elements takes every option of the descriptor; the others take f32 without
  * indices, src and dst in one layout: pool2d_width sliding windows on planes, pool2d_channels sliding and adaptive windows on
  * channels that lie side by side, pool2d_global sums of the

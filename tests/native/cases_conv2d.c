@@ -67,6 +67,15 @@ static void random_shape(rng *r, conv2d_case *c) {
     }
 }
 
+/* Depthwise layers, most of them on narrow maps. */
+static void depthwise_shape(rng *r, conv2d_case *c) {
+    const int64_t most = rng_chance(r, 70) ? 16 : 40;
+    c->groups = PICK(r, 2, 7, 8, 9, 15, 16, 17, 24, 33, 64);
+    set_channels(c, 1, PICK(r, 1, 1, 1, 1, 1, 2, 3, 8, 9), c->groups);
+    draw_size(r, c, most, most, 7);
+    if (rng_chance(r, 70)) c->kw = c->kh = PICK(r, 3, 3, 5, 5, 7);
+}
+
 /* 1..33 of each of four dimensions that vectors run along, in each layout. */
 static void tail_shape(rng *r, conv2d_case *c, uint64_t number) {
     const int64_t tail = 1 + (int64_t)(number % 33);
@@ -161,6 +170,9 @@ static int64_t cost(const conv2d_case *c) {
     return c->batch * c->out_channels * oh * ow * (c->in_channels / c->groups) * c->kh * c->kw;
 }
 
+/* Every fourth case is a depthwise layer, after those whose hashes are listed. */
+enum { FIRST_DEPTHWISE = TAIL_CASES + 200 };
+
 conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
     rng r = rng_make(seed, number);
     const int64_t most = rng_chance(&r, 5) ? 2000000 : 150000;
@@ -170,7 +182,11 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
         if (number < TAIL_CASES) {
             tail_shape(&r, &c, number);
         } else {
-            random_shape(&r, &c);
+            if (number >= FIRST_DEPTHWISE && number % 4 == 0) {
+                depthwise_shape(&r, &c);
+            } else {
+                random_shape(&r, &c);
+            }
             c.src_layout = rng_chance(&r, 50) ? CONVPOOL_LAYOUT_NCHW : rng_range(&r, 0, 2);
             c.dst_layout = rng_chance(&r, 70) ? c.src_layout : rng_range(&r, 0, 2);
         }

@@ -157,6 +157,17 @@ static void test_arithmetic(rng *r) {
     }
 }
 
+static void test_wide(rng *r) {
+    float a[16], b[16], c[16], fma[16], fma1[16];
+    for (int i = 0; i < 16; i++) hard(r, &a[i], &b[i], &c[i]);
+    v16_store(fma, v16_fma(v16_load(a), v16_load(b), v16_load(c)));
+    v16_store(fma1, v16_fma1(v16_load(a), b[0], v16_load(c)));
+    for (int i = 0; i < 16; i++) {
+        expect("v16_fma", oracle_fma(a[i], b[i], c[i]), fma[i], a[i], b[i], c[i]);
+        expect("v16_fma1", oracle_fma(a[i], b[0], c[i]), fma1[i], a[i], b[0], c[i]);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------------------------ memory */
 
 /* Loads and stores at both ends of accessible memory: exactly the promised elements are touched. */
@@ -238,6 +249,7 @@ int main(int argc, char **argv) {
     for (int64_t i = 0; i < opts.count; i++) {
         rng r = rng_make(opts.seed, (uint64_t)i);
         test_arithmetic(&r);
+        test_wide(&r);
         if (i % 16 == 0) {
             test_transpose(&r);
             test_memory(&r, &memory, GUARD_AT_END);

@@ -12,6 +12,7 @@ typedef __m512 v16;
 static CP_INLINE v16 v16_zero(void) { return _mm512_setzero_ps(); }
 static CP_INLINE v16 v16_load(const float *p) { return _mm512_loadu_ps(p); }
 static CP_INLINE void v16_store(float *p, v16 a) { _mm512_storeu_ps(p, a); }
+static CP_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
 static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return _mm512_fmadd_ps(a, _mm512_set1_ps(b), c); }
 
 #include "simd/vec_avx2.h"
