@@ -138,7 +138,7 @@ static void conv2d_finish_channels(const cp_conv2d_finish *a, const float *acc, 
             to[c] = cp_channel_offset(a->layout, a->dst_strides.channel, channel + k + c);
             if (residual != NULL) from[c] = cp_channel_offset(a->layout, a->residual_strides.channel, channel + k + c);
         }
-        const bool side_by_side = n == 8 && to[7] == to[0] + 7;
+        const bool side_by_side = n == 8 && to[7] == to[0] + 7 && (residual == NULL || from[7] == from[0] + 7);
         for (int64_t j = 0; j < pixels; j++) {
             float *d = dst + j * a->dst_strides.column;
             const float *r = residual == NULL ? NULL : residual + j * a->residual_strides.column;

@@ -201,16 +201,14 @@ static void CP_NAME(conv2d_depthwise)(const cp_conv2d_depthwise *a) {
     const convpool_conv2d_desc *d = a->desc;
     const int64_t packed_rows = (a->rows - 1) * d->stride_h + (d->kh - 1) * d->dilation_h + 1;
     const int64_t packed_columns = (a->columns - 1) * d->stride_w + (d->kw - 1) * d->dilation_w + 1;
-    const bool dense = d->dst_layout == CONVPOOL_LAYOUT_NCHW && a->dst_strides.row == a->columns &&
-                       (a->residual == NULL || a->residual_strides.row == a->columns);
     depthwise_pack(a, packed_rows, packed_columns);
     for (int64_t i = 0; i < a->rows; i += a->rows_at_once) {
         const int64_t rows = CP_MIN(a->rows_at_once, a->rows - i), row = a->row + i;
         depthwise_rows(a, i, rows, packed_columns);
         const cp_conv2d_finish finish = {
             .acc = a->acc,
-            .rows = dense ? 1 : rows,
-            .columns = dense ? rows * a->columns : a->columns,
+            .rows = rows,
+            .columns = a->columns,
             .channel = a->channel,
             .channels = a->channels,
             .spare = cp_spare_channels(d->dst_layout, d->out_channels, a->channel + a->channels),
