@@ -31,14 +31,14 @@ public unsafe class OverheadBenchmarks
         _conv = new Conv2D(options, weights);
         _pool = new MaxPool2D(new PoolOptions { Kernel = 2, Backend = Backend.Native });
         _plan = new Plan(default, Backend.Native, options.Describe(Shape.Height, Shape.Width), weights, default);
-        _workspace = _plan.RentWorkspace();
+        _workspace = Workspace.Rent(_plan.WorkspaceBytes);
     }
 
     /// <summary>Frees what <see cref="Setup"/> made.</summary>
     [GlobalCleanup]
     public void Cleanup()
     {
-        _plan.ReturnWorkspace(_workspace);
+        Workspace.Return(_workspace, _plan.WorkspaceBytes);
         _plan.Dispose();
         _conv.Dispose();
         _pool.Dispose();

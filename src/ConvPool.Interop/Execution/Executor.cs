@@ -90,14 +90,14 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
             t_idle = executor;
             return;
         }
-        void* workspace = plan.RentWorkspace();
+        void* workspace = Workspace.Rent(plan.WorkspaceBytes);
         try
         {
             NativeStatus.ThrowIfFailed(Execute(plan, run, workspace, 0, tasks));
         }
         finally
         {
-            plan.ReturnWorkspace(workspace);
+            Workspace.Return(workspace, plan.WorkspaceBytes);
         }
     }
 
@@ -253,7 +253,7 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
         void* workspace = null;
         try
         {
-            workspace = plan.RentWorkspace();
+            workspace = Workspace.Rent(plan.WorkspaceBytes);
             while (true)
             {
                 long begin = Interlocked.Add(ref _next, _grain) - _grain;
@@ -285,7 +285,7 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
         }
         finally
         {
-            plan.ReturnWorkspace(workspace);
+            Workspace.Return(workspace, plan.WorkspaceBytes);
         }
     }
 

@@ -8,8 +8,8 @@ namespace ConvPool.Execution;
 internal readonly record struct PlanKey(int Channels, int Height, int Width, int Variant);
 
 /// <summary>
-/// A layer for one image size: the plan memory of the native library or its managed counterpart, and idle workspaces. Runs hold a
-/// reference, so all of it is freed after the last of them has ended, whoever disposes when.
+/// A layer for one image size: the plan memory of the native library or its managed counterpart. Runs hold a reference, so it is
+/// freed after the last of them has ended, whoever disposes when.
 /// </summary>
 internal sealed unsafe class Plan : SafeHandle
 {
@@ -19,7 +19,6 @@ internal sealed unsafe class Plan : SafeHandle
 
     private static readonly nint ManagedPlan = 1;
 
-    private readonly nint[] _idleWorkspaces = new nint[Environment.ProcessorCount];
     private readonly convpool_plan_info _info;
     private readonly double _flopsPerNanosecond;
     private long _lastUse;
@@ -116,51 +115,8 @@ internal sealed unsafe class Plan : SafeHandle
         }
     }
 
-    /// <summary>Scratch memory for one worker, until <see cref="ReturnWorkspace"/>; null if the plan needs none.</summary>
-    public void* RentWorkspace()
-    {
-        if (_info.workspace_bytes == 0)
-        {
-            return null;
-        }
-        nint[] idle = _idleWorkspaces;
-        for (int i = 0; i < idle.Length; i++)
-        {
-            if (Volatile.Read(ref idle[i]) != 0)
-            {
-                nint workspace = Interlocked.Exchange(ref idle[i], 0);
-                if (workspace != 0)
-                {
-                    return (void*)workspace;
-                }
-            }
-        }
-        return Allocate(_info.workspace_bytes);
-    }
-
-    public void ReturnWorkspace(void* workspace)
-    {
-        if (workspace is null)
-        {
-            return;
-        }
-        nint[] idle = _idleWorkspaces;
-        for (int i = 0; i < idle.Length; i++)
-        {
-            if (Volatile.Read(ref idle[i]) == 0 && Interlocked.CompareExchange(ref idle[i], (nint)workspace, 0) == 0)
-            {
-                return;
-            }
-        }
-        NativeMemory.AlignedFree(workspace);
-    }
-
     protected override bool ReleaseHandle()
     {
-        foreach (nint workspace in _idleWorkspaces)
-        {
-            NativeMemory.AlignedFree((void*)workspace);
-        }
         if (handle != ManagedPlan)
         {
             NativeMemory.AlignedFree((void*)handle);
