@@ -90,7 +90,7 @@ internal static class Timer
     }
 
     /// <summary>
-    /// Waits until no thread of this process computes: workers of a thread pool spin for a while after their last work, which would
+    /// Waits until no thread of this process computes: workers spin for a while after their last work, which would
     /// take the processors from the next contender.
     /// </summary>
     private static void WaitUntilIdle()

@@ -1,51 +1,50 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using ConvPool.Native;
 
 namespace ConvPool.Execution;
 
 /// <summary>
-/// Runs a plan, on the calling thread alone or with helpers from the thread pool. Workers claim parts of the run from an atomic
-/// counter; the caller is one of them and waits only for helpers that are inside, never for queued ones.
+/// Runs a plan, on the calling thread alone or with helpers. Workers claim parts of the run from an atomic counter; the caller is
+/// one of them, and in the end waits only for helpers that have come.
 /// </summary>
 /// <remarks>
-/// <para>
-/// An executor is reused by its thread from run to run, while queue entries of earlier runs may still wait in the thread pool. That
-/// is safe because of <see cref="_state"/>: [generation : 32 | closed : 1 | helpers inside : 31]. A helper enters by one
-/// compare-exchange, which succeeds only while that very run is open, and everything it reads from the executor was written before
-/// the run was opened. The caller closes the run, waits until nobody is inside, and only then changes anything. A late helper finds
-/// the run closed and leaves, or finds a newer one open and serves that. Entries still queued are counted and not queued twice, so
-/// a starved thread pool holds at most as many of them as one run has helpers.
-/// </para>
-/// <para>A status or an exception of a helper reaches the caller through fields; nothing is thrown on the thread pool.</para>
+/// An executor is reused by its thread from run to run. A helper takes the offer to help by one compare-exchange, by which the
+/// caller also withdraws it, so none comes after its run has ended. A status or an exception of a helper reaches the caller through
+/// fields.
 /// </remarks>
-internal sealed unsafe class Executor : IThreadPoolWorkItem
+internal sealed unsafe class Executor
 {
-    private const long Closed = 1L << 31;
-    private const long Inside = Closed - 1;
+    // What a worker must have to do, in nanoseconds, to be worth calling. To wake a helper costs the caller some 15 us, and it
+    // comes after 25 to 80 us; one that looks out comes at once.
+    private const double LeastForSleeper = 50_000;
+    private const double LeastForHelper = 6_000;
 
-    /// <summary>Work below this is not worth another worker: to wake one takes about as long.</summary>
-    private const double MinimumNanosecondsPerWorker = 20_000;
+    /// <summary>Helpers look out for so many nanoseconds after a run.</summary>
+    private const double LookOut = 50_000;
 
-    /// <summary>
-    /// Parts that each worker claims when all are equally fast: few enough to be cheap, many enough to end together.
-    /// </summary>
-    private const int PartsPerWorker = 16;
+    /// <summary>Longest part that is claimed at once, in nanoseconds: a cancellation has to wait for it.</summary>
+    private const double LongestPart = 250_000;
 
-    private const int SpinsBeforeBlocking = 20;
+    /// <summary>So many nanoseconds the caller looks out for the end of helpers before it sleeps, which costs as much.</summary>
+    private const double SpinBeforeBlocking = 50_000;
 
     [ThreadStatic]
     private static Executor? t_idle;
 
+    /// <summary>When this thread ended its last run that was large enough for a helper who is there.</summary>
+    [ThreadStatic]
+    private static long t_lastRun;
+
     private readonly object _left = new();
-    private long _state = Closed;
-    private int _queued;
+    private int _expected;
 
     private Plan? _plan;
     private RunArguments _run;
     private CancellationToken _cancellationToken;
     private long _tasks;
-    private long _grain;
-    private int _helpers;
+    private long _longestPart;
+    private int _workers;
     private long _next;
     private int _status;
     private Exception? _exception;
@@ -81,44 +80,43 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
     private static void Run(Plan plan, in RunArguments run, in RunOptions options)
     {
         long tasks = CountTasks(plan, run.Batch);
-        int workers = CountWorkers(plan, run.Batch, tasks, options);
+        long allowed = Math.Min(
+            options.MaxDegreeOfParallelism > 0 ? options.MaxDegreeOfParallelism : Environment.ProcessorCount, tasks);
+        double nanoseconds = plan.EstimateNanoseconds(run.Batch);
+        bool isWorthHelpers = allowed > 1 && nanoseconds >= 2 * LeastForHelper;
+        int workers = options.AlwaysParallel ? (int)Math.Max(1, allowed)
+            : isWorthHelpers ? CountWorkers(allowed, nanoseconds)
+            : 1;
         if (workers > 1 || options.CancellationToken.CanBeCanceled)
         {
             Executor executor = t_idle ?? new Executor();
             t_idle = null;
-            executor.Run(plan, run, tasks, workers, options.CancellationToken);
+            executor.Run(plan, run, tasks, nanoseconds, workers, options.CancellationToken);
             t_idle = executor;
-            return;
         }
-        void* workspace = Workspace.Rent(plan.WorkspaceBytes);
-        try
+        else
         {
-            NativeStatus.ThrowIfFailed(Execute(plan, run, workspace, 0, tasks));
+            void* workspace = Workspace.Rent(plan.WorkspaceBytes);
+            try
+            {
+                NativeStatus.ThrowIfFailed(Execute(plan, run, workspace, 0, tasks));
+            }
+            finally
+            {
+                Workspace.Return(workspace, plan.WorkspaceBytes);
+            }
         }
-        finally
+        if (isWorthHelpers)
         {
-            Workspace.Return(workspace, plan.WorkspaceBytes);
+            t_lastRun = Stopwatch.GetTimestamp();
         }
     }
 
-    /// <summary>A helper: may come late, and may come to a newer run than the one it was queued for.</summary>
-    void IThreadPoolWorkItem.Execute()
+    /// <summary>What a helper does that has taken the offer.</summary>
+    public void Help()
     {
-        Interlocked.Decrement(ref _queued);
-        long state;
-        do
-        {
-            state = Volatile.Read(ref _state);
-            if ((state & Closed) != 0 || (state & Inside) >= Volatile.Read(ref _helpers))
-            {
-                return;
-            }
-        }
-        while (Interlocked.CompareExchange(ref _state, state + 1, state) != state);
-
         Work();
-
-        if ((Interlocked.Decrement(ref _state) & (Closed | Inside)) == Closed)
+        if (Interlocked.Decrement(ref _expected) == 0)
         {
             lock (_left)
             {
@@ -126,6 +124,12 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
             }
         }
     }
+
+    /// <summary>A helper is being called.</summary>
+    public void ExpectOneMore() => Interlocked.Increment(ref _expected);
+
+    /// <summary>A helper will not come.</summary>
+    public void ExpectOneLess() => Interlocked.Decrement(ref _expected);
 
     private static long CountTasks(Plan plan, long batch)
     {
@@ -138,11 +142,13 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
         return plan.ManagedConvolution?.TaskCount(batch) ?? plan.ManagedPooling!.TaskCount(batch);
     }
 
-    private static int CountWorkers(Plan plan, long batch, long tasks, in RunOptions options)
+    /// <summary>
+    /// If the last run of this thread is recent, its helpers are still there, or it is worth waking them for the runs to come.
+    /// </summary>
+    private static int CountWorkers(long allowed, double nanoseconds)
     {
-        int allowed = options.MaxDegreeOfParallelism > 0 ? options.MaxDegreeOfParallelism : Environment.ProcessorCount;
-        double worth = options.AlwaysParallel ? allowed : plan.EstimateNanoseconds(batch) / MinimumNanosecondsPerWorker;
-        return (int)Math.Clamp(worth, 1, Math.Max(1, Math.Min(allowed, tasks)));
+        bool isRecent = Stopwatch.GetElapsedTime(t_lastRun).TotalNanoseconds < LookOut;
+        return (int)Math.Clamp(nanoseconds / (isRecent ? LeastForHelper : LeastForSleeper), 1, allowed);
     }
 
     /// <summary>Executes tasks [begin, end) with the workspace of one worker.</summary>
@@ -198,32 +204,35 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
         return convpool_status.CONVPOOL_STATUS_OK;
     }
 
-    private void Run(Plan plan, in RunArguments run, long tasks, int workers, CancellationToken cancellationToken)
+    private void Run(
+        Plan plan, in RunArguments run, long tasks, double nanoseconds, int workers, CancellationToken cancellationToken)
     {
         _plan = plan;
         _run = run;
         _cancellationToken = cancellationToken;
         _tasks = tasks;
-        _grain = Math.Max(1, tasks / ((long)workers * PartsPerWorker));
-        _helpers = workers - 1;
+        _longestPart = (long)Math.Max(1, tasks * (LongestPart / nanoseconds));
+        _workers = workers;
         _next = 0;
         _status = (int)convpool_status.CONVPOOL_STATUS_OK;
         _exception = null;
         _cancelled = false;
-        long generation = (_state >> 32) + 1;
-        Interlocked.Exchange(ref _state, generation << 32);
-        try
+        if (workers > 1)
         {
-            for (int queued = Volatile.Read(ref _queued); queued < workers - 1; queued++)
+            try
             {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-                Interlocked.Increment(ref _queued);
+                Helper.Call(this, workers - 1);
+                Work();
             }
-            Work();
+            finally
+            {
+                Helper.Dismiss(this);
+                AwaitHelpers();
+            }
         }
-        finally
+        else
         {
-            Close();
+            Work();
         }
 
         Exception? exception = _exception;
@@ -254,20 +263,15 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
         try
         {
             workspace = Workspace.Rent(plan.WorkspaceBytes);
-            while (true)
+            while (TryClaim(out long begin, out long end))
             {
-                long begin = Interlocked.Add(ref _next, _grain) - _grain;
-                if (begin >= _tasks)
-                {
-                    return;
-                }
                 if (_cancellationToken.IsCancellationRequested)
                 {
                     Volatile.Write(ref _cancelled, true);
                     Stop();
                     return;
                 }
-                convpool_status status = Execute(plan, _run, workspace, begin, Math.Min(begin + _grain, _tasks));
+                convpool_status status = Execute(plan, _run, workspace, begin, end);
                 if (status != convpool_status.CONVPOOL_STATUS_OK)
                 {
                     Interlocked.CompareExchange(ref _status, (int)status, (int)convpool_status.CONVPOOL_STATUS_OK);
@@ -276,7 +280,7 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
                 }
             }
         }
-#pragma warning disable CA1031 // An exception on the thread pool would end the process; the caller throws it again.
+#pragma warning disable CA1031 // An exception on a helper's thread would end the process; the caller throws it again.
         catch (Exception exception)
 #pragma warning restore CA1031
         {
@@ -289,27 +293,46 @@ internal sealed unsafe class Executor : IThreadPoolWorkItem
         }
     }
 
+    /// <summary>
+    /// The next tasks of a worker: its share of all that is left, so parts are large at first, when tasks that follow each other
+    /// can share work, and small in the end, when workers have to finish together.
+    /// </summary>
+    private bool TryClaim(out long begin, out long end)
+    {
+        do
+        {
+            begin = Volatile.Read(ref _next);
+            end = begin + Math.Clamp((_tasks - begin) / _workers, 1, _longestPart);
+            if (begin >= _tasks)
+            {
+                return false;
+            }
+        }
+        while (Interlocked.CompareExchange(ref _next, end, begin) != begin);
+        return true;
+    }
+
     /// <summary>Leaves nothing to claim.</summary>
     private void Stop() => Interlocked.Exchange(ref _next, _tasks);
 
-    /// <summary>Lets no more helpers in and waits until none is inside: the tensors must not be unpinned before.</summary>
-    private void Close()
+    /// <summary>Waits until the helpers that have come are gone: the tensors must not be unpinned before.</summary>
+    private void AwaitHelpers()
     {
-        Interlocked.Or(ref _state, Closed);
         bool interrupted = false;
+        long begin = Stopwatch.GetTimestamp();
         SpinWait spinner = default;
-        while ((Volatile.Read(ref _state) & Inside) != 0)
+        while (Volatile.Read(ref _expected) != 0)
         {
             try
             {
-                if (spinner.Count < SpinsBeforeBlocking)
+                if (Stopwatch.GetElapsedTime(begin).TotalNanoseconds < SpinBeforeBlocking)
                 {
                     spinner.SpinOnce(sleep1Threshold: -1);
                     continue;
                 }
                 lock (_left)
                 {
-                    if ((Volatile.Read(ref _state) & Inside) != 0)
+                    if (Volatile.Read(ref _expected) != 0)
                     {
                         Monitor.Wait(_left);
                     }

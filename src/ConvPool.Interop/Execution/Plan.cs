@@ -13,14 +13,13 @@ internal readonly record struct PlanKey(int Channels, int Height, int Width, int
 /// </summary>
 internal sealed unsafe class Plan : SafeHandle
 {
-    // Estimated work of one nanosecond: what one core does with a convolution, and with a pooling that is bound by memory.
-    private const double ConvolutionFlopsPerNanosecond = 40;
-    private const double PoolingFlopsPerNanosecond = 4;
+    /// <summary>What one core moves between its caches, input, output and weights taken together.</summary>
+    private const double BytesPerNanosecond = 50;
 
     private static readonly nint ManagedPlan = 1;
 
     private readonly convpool_plan_info _info;
-    private readonly double _flopsPerNanosecond;
+    private readonly double _nanoseconds;
     private long _lastUse;
 
     public Plan(in PlanKey key, Backend backend, convpool_conv2d_desc desc, ReadOnlySpan<float> weights, ReadOnlySpan<float> bias)
@@ -29,7 +28,6 @@ internal sealed unsafe class Plan : SafeHandle
         Key = key;
         Backend = backend;
         IsConvolution = true;
-        _flopsPerNanosecond = ConvolutionFlopsPerNanosecond;
         desc.struct_size = (uint)sizeof(convpool_conv2d_desc);
         fixed (float* w = weights)
         fixed (float* b = bias)
@@ -40,15 +38,20 @@ internal sealed unsafe class Plan : SafeHandle
                 ManagedConvolution = new ManagedConv2D(desc, w, b);
                 *info = ManagedConvolution.Info;
                 SetHandle(ManagedPlan);
-                return;
             }
-            info->struct_size = (uint)sizeof(convpool_plan_info);
-            NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_query(&desc, info));
-            SetHandle((nint)Allocate(info->plan_bytes));
-            convpool_conv2d* plan;
-            NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_init(&desc, w, b, (void*)handle, info->plan_bytes, &plan));
-            NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_plan_info(plan, info));
+            else
+            {
+                info->struct_size = (uint)sizeof(convpool_plan_info);
+                NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_query(&desc, info));
+                SetHandle((nint)Allocate(info->plan_bytes));
+                convpool_conv2d* plan;
+                NativeStatus.ThrowIfFailed(
+                    NativeMethods.convpool_conv2d_init(&desc, w, b, (void*)handle, info->plan_bytes, &plan));
+                NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_plan_info(plan, info));
+            }
         }
+        _nanoseconds = Estimate(
+            sizeof(float) * ((double)desc.in_channels * desc.ih * desc.iw + (double)desc.out_channels * _info.oh * _info.ow));
     }
 
     public Plan(in PlanKey key, Backend backend, convpool_pool2d_desc desc)
@@ -56,7 +59,6 @@ internal sealed unsafe class Plan : SafeHandle
     {
         Key = key;
         Backend = backend;
-        _flopsPerNanosecond = PoolingFlopsPerNanosecond;
         desc.struct_size = (uint)sizeof(convpool_pool2d_desc);
         fixed (convpool_plan_info* info = &_info)
         {
@@ -65,15 +67,18 @@ internal sealed unsafe class Plan : SafeHandle
                 ManagedPooling = new ManagedPool2D(desc);
                 *info = ManagedPooling.Info;
                 SetHandle(ManagedPlan);
-                return;
             }
-            info->struct_size = (uint)sizeof(convpool_plan_info);
-            NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_query(&desc, info));
-            SetHandle((nint)Allocate(info->plan_bytes));
-            convpool_pool2d* plan;
-            NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_init(&desc, (void*)handle, info->plan_bytes, &plan));
-            NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_plan_info(plan, info));
+            else
+            {
+                info->struct_size = (uint)sizeof(convpool_plan_info);
+                NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_query(&desc, info));
+                SetHandle((nint)Allocate(info->plan_bytes));
+                convpool_pool2d* plan;
+                NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_init(&desc, (void*)handle, info->plan_bytes, &plan));
+                NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_plan_info(plan, info));
+            }
         }
+        _nanoseconds = Estimate(sizeof(float) * desc.channels * ((double)desc.ih * desc.iw + (double)_info.oh * _info.ow));
     }
 
     public override bool IsInvalid => handle == 0;
@@ -104,7 +109,7 @@ internal sealed unsafe class Plan : SafeHandle
     public PlanInfo GetInfo() => new(Backend, _info);
 
     /// <summary>Rough time on one core.</summary>
-    public double EstimateNanoseconds(long batch) => _info.flops / _flopsPerNanosecond * batch;
+    public double EstimateNanoseconds(long batch) => _nanoseconds * batch;
 
     public void Touch()
     {
@@ -122,6 +127,19 @@ internal sealed unsafe class Plan : SafeHandle
             NativeMemory.AlignedFree((void*)handle);
         }
         return true;
+    }
+
+    private double Estimate(double tensorBytes)
+    {
+        double flopsPerNanosecond = _info.algorithm switch
+        {
+            convpool_algorithm.CONVPOOL_ALGORITHM_DIRECT_CHANNELS => 120,
+            convpool_algorithm.CONVPOOL_ALGORITHM_DIRECT_WIDTH => 60,
+            convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2 => 200,
+            convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_4X4 => 400,
+            _ => 25,
+        };
+        return _info.flops / flopsPerNanosecond + (tensorBytes + _info.plan_bytes) / BytesPerNanosecond;
     }
 
     private static void* Allocate(long bytes) => NativeMemory.AlignedAlloc(checked((nuint)bytes), NativeMethods.CONVPOOL_ALIGNMENT);

@@ -199,7 +199,7 @@ public class ThreadTests
 
     [Theory]
     [MemberData(nameof(Backends))]
-    public void A_run_does_not_wait_for_a_busy_thread_pool(Backend backend)
+    public void A_run_neither_waits_for_nor_burdens_a_busy_thread_pool(Backend backend)
     {
         TensorShape shape = new(3, 5, 17, 19);
         float[] input = Samples.Input(shape);
@@ -230,7 +230,7 @@ public class ThreadTests
                 layer.Run(input, shape, output, options);
                 Assert.Equal(expected, output);
             }
-            Assert.InRange(ThreadPool.PendingWorkItemCount, 0, pending + 3);
+            Assert.InRange(ThreadPool.PendingWorkItemCount, 0, pending);
         }
         finally
         {
