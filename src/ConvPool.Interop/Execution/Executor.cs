@@ -77,6 +77,66 @@ internal sealed unsafe class Executor
         }
     }
 
+    /// <summary>Claims and executes parts until none is left; used by the caller and by helpers that are inside.</summary>
+    public void Work()
+    {
+        if (Volatile.Read(ref _next) >= _tasks)
+        {
+            return;
+        }
+        Plan plan = _plan!;
+        void* workspace = null;
+        try
+        {
+            workspace = Workspace.Rent(plan.WorkspaceBytes);
+            while (TryClaim(out long begin, out long end))
+            {
+                if (_cancellationToken.IsCancellationRequested)
+                {
+                    Volatile.Write(ref _cancelled, true);
+                    Stop();
+                    return;
+                }
+                convpool_status status = Execute(plan, _run, workspace, begin, end);
+                if (status != convpool_status.CONVPOOL_STATUS_OK)
+                {
+                    Interlocked.CompareExchange(ref _status, (int)status, (int)convpool_status.CONVPOOL_STATUS_OK);
+                    Stop();
+                    return;
+                }
+            }
+        }
+#pragma warning disable CA1031 // An exception on a helper's thread would end the process; the caller throws it again.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            Interlocked.CompareExchange(ref _exception, exception, null);
+            Stop();
+        }
+        finally
+        {
+            Workspace.Return(workspace, plan.WorkspaceBytes);
+        }
+    }
+
+    /// <summary>A helper is being called.</summary>
+    public void ExpectOneMore() => Interlocked.Increment(ref _expected);
+
+    /// <summary>A helper will not come.</summary>
+    public void ExpectOneLess() => Interlocked.Decrement(ref _expected);
+
+    /// <summary>A helper that has come goes.</summary>
+    public void Leave()
+    {
+        if (Interlocked.Decrement(ref _expected) == 0)
+        {
+            lock (_left)
+            {
+                Monitor.Pulse(_left);
+            }
+        }
+    }
+
     private static void Run(Plan plan, in RunArguments run, in RunOptions options)
     {
         long tasks = CountTasks(plan, run.Batch);
@@ -111,25 +171,6 @@ internal sealed unsafe class Executor
             t_lastRun = Stopwatch.GetTimestamp();
         }
     }
-
-    /// <summary>What a helper does that has taken the offer.</summary>
-    public void Help()
-    {
-        Work();
-        if (Interlocked.Decrement(ref _expected) == 0)
-        {
-            lock (_left)
-            {
-                Monitor.Pulse(_left);
-            }
-        }
-    }
-
-    /// <summary>A helper is being called.</summary>
-    public void ExpectOneMore() => Interlocked.Increment(ref _expected);
-
-    /// <summary>A helper will not come.</summary>
-    public void ExpectOneLess() => Interlocked.Decrement(ref _expected);
 
     private static long CountTasks(Plan plan, long batch)
     {
@@ -248,48 +289,6 @@ internal sealed unsafe class Executor
         if (_cancelled)
         {
             throw new OperationCanceledException(cancellationToken);
-        }
-    }
-
-    /// <summary>Claims and executes parts until none is left; used by the caller and by helpers that are inside.</summary>
-    private void Work()
-    {
-        if (Volatile.Read(ref _next) >= _tasks)
-        {
-            return;
-        }
-        Plan plan = _plan!;
-        void* workspace = null;
-        try
-        {
-            workspace = Workspace.Rent(plan.WorkspaceBytes);
-            while (TryClaim(out long begin, out long end))
-            {
-                if (_cancellationToken.IsCancellationRequested)
-                {
-                    Volatile.Write(ref _cancelled, true);
-                    Stop();
-                    return;
-                }
-                convpool_status status = Execute(plan, _run, workspace, begin, end);
-                if (status != convpool_status.CONVPOOL_STATUS_OK)
-                {
-                    Interlocked.CompareExchange(ref _status, (int)status, (int)convpool_status.CONVPOOL_STATUS_OK);
-                    Stop();
-                    return;
-                }
-            }
-        }
-#pragma warning disable CA1031 // An exception on a helper's thread would end the process; the caller throws it again.
-        catch (Exception exception)
-#pragma warning restore CA1031
-        {
-            Interlocked.CompareExchange(ref _exception, exception, null);
-            Stop();
-        }
-        finally
-        {
-            Workspace.Return(workspace, plan.WorkspaceBytes);
         }
     }
 

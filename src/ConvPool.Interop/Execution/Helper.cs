@@ -82,8 +82,9 @@ internal sealed class Helper
             object? offer = Volatile.Read(ref _offer);
             if (offer is Executor executor && Interlocked.CompareExchange(ref _offer, Busy, offer) == offer)
             {
-                executor.Help();
+                executor.Work();
                 Volatile.Write(ref _offer, null);
+                executor.Leave();
             }
         }
     }
