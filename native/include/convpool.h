@@ -224,7 +224,7 @@ typedef enum convpool_algorithm {
     CONVPOOL_ALGORITHM_DIRECT_CHANNELS = 1,
     /** Direct convolution, vector lanes along the width: depthwise, few output channels, single-channel images. */
     CONVPOOL_ALGORITHM_DIRECT_WIDTH = 2,
-    /** Winograd F(2x2, 3x3). */
+    /** Winograd F(2x2, 3x3) and F(2x2, 5x5). */
     CONVPOOL_ALGORITHM_WINOGRAD_2X2 = 3,
     /** Winograd F(4x4, 3x3). */
     CONVPOOL_ALGORITHM_WINOGRAD_4X4 = 4,

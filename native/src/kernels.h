@@ -69,32 +69,33 @@ typedef struct cp_conv2d_tiles {
     const cp_conv2d_finish *finish; /* of these panels and pixels, to be done once their sums are complete; or NULL */
 } cp_conv2d_tiles;
 
-/* winograd_input: the transform of one block of up to 8 channels of a rectangle of tiles, each n x n pixels with n = tile + 2 and
- * overlapping its neighbours by 2. Pixels beyond the packed ones count as zero. */
+/* winograd_input: the transform of one block of up to 16 channels of a rectangle of tiles, each side x side pixels and overlapping
+ * its neighbours by side - tile. Pixels beyond the packed ones count as zero. */
 typedef struct cp_winograd_input {
     int64_t tile;     /* outputs a side: 2 or 4 */
-    const float *x;   /* [rows][columns][channels], from conv2d_pack */
-    int64_t channels; /* 1..8 */
+    int64_t side;     /* pixels and points a side: 4 or 6 */
+    const float *x;   /* [rows][columns][16], from conv2d_pack */
+    int64_t channels; /* 1..16 */
     int64_t rows, columns;
     int64_t tile_rows, tile_columns;
-    float *v; /* [n x n points][tile][8], neighbouring points `v_point` floats apart */
+    float *v; /* [side x side points][tile][16], neighbouring points `v_point` floats apart */
     int64_t v_point;
 } cp_winograd_input;
 
-/* winograd_multiply: for one panel of 16 output channels, every point and every tile, m = sum over channels of v u. */
+/* winograd_multiply: for some panels of 16 output channels, every point and every tile, m = sum over channels of v u. */
 typedef struct cp_winograd_multiply {
-    const float *v; /* [point][block of 8 channels][tile][8], neighbouring points `v_point` floats apart */
+    const float *v; /* [point][block of 16 channels][tile][16], neighbouring points `v_point` floats apart */
     int64_t v_point;
-    const float *u;    /* [point][channel][16] */
-    const float *next; /* the weights of the next call, to be fetched meanwhile */
-    float *m;          /* [point][tile][16], neighbouring points `m_point` floats apart */
+    const float *u; /* [panel][point][channel][16] */
+    float *m;       /* [panel][point][tile][16], neighbouring points `m_point` floats apart */
     int64_t m_point;
-    int64_t points, tiles, channels;
+    int64_t panels, points, tiles, channels;
+    bool fetch; /* the weights come from beyond L2 */
 } cp_winograd_multiply;
 
 /* winograd_output: from the products of one panel back to pixels; the bias is added. */
 typedef struct cp_winograd_output {
-    int64_t tile;
+    int64_t tile, side;
     const float *m; /* from winograd_multiply */
     int64_t m_point;
     int64_t tile_rows, tile_columns;

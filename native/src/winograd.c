@@ -2,6 +2,12 @@
 #include "winograd.h"
 
 #include <math.h>
+#include <string.h>
+
+enum {
+    MULTIPLY_PANELS = 2, /* panels that are multiplied at once */
+    L2_BYTES = 1 << 20   /* weights beyond this come from further away */
+};
 
 /* An odd number of cache lines, so that streams this far apart use all sets of a cache. */
 static int64_t odd_lines(int64_t floats) {
@@ -10,7 +16,7 @@ static int64_t odd_lines(int64_t floats) {
 }
 
 /* Pixels a side of the input that `tiles` neighbouring tiles read. */
-static int64_t reach(const cp_winograd *w, int64_t tiles) { return tiles * w->tile + 2; }
+static int64_t reach(const cp_winograd *w, int64_t tiles) { return (tiles - 1) * w->tile + w->side; }
 
 /* Sizes of a task of at most `tiles` tiles; few tasks share the output channels too, for each of which threads, but not one run,
  * transform the input again. */
@@ -28,14 +34,14 @@ static void block(cp_winograd *w, int64_t groups, int64_t tiles) {
 
 static bool size_workspace(cp_winograd *w) {
     enum { WORKSPACE_BYTES = 2 << 20 };
-    const int64_t tiles = w->rows_a_task * w->columns_a_task, blocks = cp_ceil_div(w->group_in, CP_BLOCK);
+    const int64_t tiles = w->rows_a_task * w->columns_a_task, blocks = cp_ceil_div(w->group_in, CP_PANEL);
     const int64_t pixels = reach(w, w->rows_a_task) * reach(w, w->columns_a_task), size = (int64_t)sizeof(float);
     int64_t acc;
-    w->v_point = odd_lines(blocks * tiles * CP_BLOCK);
+    w->v_point = odd_lines(blocks * tiles * CP_PANEL);
     w->m_point = odd_lines(tiles * CP_PANEL);
     w->v_bytes = w->points * w->v_point * size;
-    w->m_bytes = w->points * w->m_point * size;
-    if (!cp_align(pixels * CP_BLOCK * size, &w->x_bytes) || !cp_align(tiles * w->tile * w->tile * CP_PANEL * size, &acc))
+    w->m_bytes = CP_MIN(w->panels, MULTIPLY_PANELS) * w->points * w->m_point * size;
+    if (!cp_align(pixels * CP_PANEL * size, &w->x_bytes) || !cp_align(tiles * w->tile * w->tile * CP_PANEL * size, &acc))
         return false;
     w->workspace_bytes = w->x_bytes + w->v_bytes + w->m_bytes + acc;
     return w->workspace_bytes <= WORKSPACE_BYTES;
@@ -43,9 +49,10 @@ static bool size_workspace(cp_winograd *w) {
 
 /* docs/numerics.md derives it. */
 static double bound(const cp_winograd *w) {
-    const double growth = w->tile == 2 ? 16.0 : 157.0;
-    const double unit = ((double)w->group_in + (w->tile == 2 ? 8.0 : 12.0)) * 0x1p-24;
-    return unit < 1 ? growth * unit / (1 - unit) : INFINITY;
+    const bool small = w->side == 4;
+    const double input = small ? 2 : 4, rest = (double)w->group_in + (small ? 6 : 8), unit = 0x1p-24;
+    const double growth = small ? 16 * input + 12 * rest : 157 * input + 116 * rest;
+    return (input + rest) * unit < 1 ? growth * unit / (1 - (input + rest) * unit) : INFINITY;
 }
 
 /* Cost of a group, in pairs of vector FMAs like that of the direct algorithms. Constants are fitted to 361 shapes of 4x4 to 112x112
@@ -67,10 +74,14 @@ static double cost(const cp_winograd *w) {
 bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh, int64_t ow, int64_t tile) {
     enum { CHANNELS_MOST = 1 << 14, V_BYTES = 512 << 10, TILES_LEAST = 24, TILES_MOST = 32 };
     int64_t n;
-    if (d->kh != 3 || d->kw != 3 || d->stride_h != 1 || d->stride_w != 1 || d->dilation_h != 1 || d->dilation_w != 1) return false;
+    if (d->kh != d->kw || !(d->kh == 3 || (d->kh == 5 && tile == 2)) || d->stride_h != 1 || d->stride_w != 1 ||
+        d->dilation_h != 1 || d->dilation_w != 1)
+        return false;
     *w = (cp_winograd){
         .tile = tile,
-        .points = (tile + 2) * (tile + 2),
+        .taps = d->kh,
+        .side = tile + d->kh - 1,
+        .points = (tile + d->kh - 1) * (tile + d->kh - 1),
         .tile_rows = cp_ceil_div(oh, tile),
         .tile_columns = cp_ceil_div(ow, tile),
         .group_in = d->in_channels / d->groups,
@@ -102,54 +113,59 @@ bool cp_winograd_suits(const float *weights, int64_t count) {
     return true;
 }
 
+enum { TAPS_MOST = 5, SIDE_MOST = 6 };
+
 /* One column or row of the weight transform, for the output channels of a panel. */
-static CP_INLINE void weights_line(double t[6][CP_PANEL], const double *g0, const double *g1, const double *g2, int64_t tile) {
-    const double a = 45.0 / 64, b = 91.0 / 64, at_zero = a * a * b * b;
-    const double at_a = 2 * a * a * (a * a - b * b), at_b = 2 * b * b * (b * b - a * a);
+static CP_INLINE void weights_line(double t[SIDE_MOST][CP_PANEL], double g[TAPS_MOST][CP_PANEL], int64_t side, int64_t taps) {
+    const double a = 45.0 / 64, b = 91.0 / 64, a2 = a * a, b2 = b * b;
+    const double at_a = 2 * a2 * (a2 - b2), at_b = 2 * b2 * (b2 - a2);
     for (int o = 0; o < CP_PANEL; o++) {
-        const double ends = g0[o] + g2[o];
-        if (tile == 2) {
-            t[0][o] = g0[o];
-            t[1][o] = 0.5 * (ends + g1[o]);
-            t[2][o] = 0.5 * (ends - g1[o]);
-            t[3][o] = g2[o];
-        } else {
-            const double even_a = (g0[o] + a * a * g2[o]) * (1 / at_a), odd_a = g1[o] * (a / at_a);
-            const double even_b = (g0[o] + b * b * g2[o]) * (1 / at_b), odd_b = g1[o] * (b / at_b);
-            t[0][o] = g0[o] * (1 / at_zero);
-            t[1][o] = even_a + odd_a;
-            t[2][o] = even_a - odd_a;
-            t[3][o] = even_b + odd_b;
-            t[4][o] = even_b - odd_b;
-            t[5][o] = g2[o];
+        const double g0 = g[0][o], g1 = g[1][o], g2 = g[2][o];
+        if (side == 4) {
+            t[0][o] = g0;
+            t[1][o] = 0.5 * ((g0 + g2) + g1);
+            t[2][o] = 0.5 * ((g0 + g2) - g1);
+            t[3][o] = g2;
+            continue;
         }
+        const double g3 = taps == 5 ? g[3][o] : 0.0, g4 = taps == 5 ? g[4][o] : 0.0;
+        const double even_a = (g0 + a2 * (g2 + a2 * g4)) * (1 / at_a), odd_a = (g1 + a2 * g3) * (a / at_a);
+        const double even_b = (g0 + b2 * (g2 + b2 * g4)) * (1 / at_b), odd_b = (g1 + b2 * g3) * (b / at_b);
+        t[0][o] = g0 * (1 / (a2 * b2));
+        t[1][o] = even_a + odd_a;
+        t[2][o] = even_a - odd_a;
+        t[3][o] = even_b + odd_b;
+        t[4][o] = even_b - odd_b;
+        t[5][o] = taps == 5 ? g4 : g2;
     }
 }
 
 void cp_winograd_pack(cp_winograd *w, const convpool_conv2d_desc *d, const float *weights, const float *bias, void *memory) {
     float *u = memory, *b = (float *)((char *)memory + w->weights_bytes);
-    const int64_t n = w->tile + 2;
+    const int64_t side = w->side, taps = w->taps;
     w->weights = u;
     w->bias = b;
     for (int64_t panel = 0; panel < w->panels * d->groups; panel++, u += w->points * w->group_in * CP_PANEL, b += CP_PANEL) {
         const int64_t first = panel % w->panels * CP_PANEL, real = CP_MIN(CP_PANEL, w->group_out - first);
         const int64_t channel = panel / w->panels * w->group_out + first; /* of the layer */
-        float taps[9][CP_PANEL] = {{0}};
+        double g[TAPS_MOST][TAPS_MOST][CP_PANEL] = {{{0}}};               /* [column][row] */
         for (int64_t o = 0; o < CP_PANEL; o++) b[o] = o < real && bias != NULL ? bias[channel + o] : 0.0f;
         for (int64_t c = 0; c < w->group_in; c++) {
-            double g[9][CP_PANEL], columns[3][6][CP_PANEL], t[6][CP_PANEL];
+            double half[SIDE_MOST][TAPS_MOST][CP_PANEL], t[SIDE_MOST][CP_PANEL];
             for (int64_t o = 0; o < real; o++) {
-                const float *kernel = weights + ((channel + o) * w->group_in + c) * 9;
-                for (int tap = 0; tap < 9; tap++) taps[tap][o] = kernel[tap];
+                const float *kernel = weights + ((channel + o) * w->group_in + c) * taps * taps;
+                for (int64_t y = 0; y < taps; y++) {
+                    for (int64_t x = 0; x < taps; x++) g[x][y][o] = (double)kernel[y * taps + x];
+                }
             }
-            for (int tap = 0; tap < 9; tap++) {
-                for (int o = 0; o < CP_PANEL; o++) g[tap][o] = (double)taps[tap][o];
+            for (int64_t x = 0; x < taps; x++) {
+                weights_line(t, g[x], side, taps);
+                for (int64_t i = 0; i < side; i++) memcpy(half[i][x], t[i], sizeof t[i]);
             }
-            for (int x = 0; x < 3; x++) weights_line(columns[x], g[x], g[3 + x], g[6 + x], w->tile);
-            for (int64_t i = 0; i < n; i++) {
-                weights_line(t, columns[0][i], columns[1][i], columns[2][i], w->tile);
-                for (int64_t j = 0; j < n; j++) {
-                    float *to = u + ((i * n + j) * w->group_in + c) * CP_PANEL;
+            for (int64_t i = 0; i < side; i++) {
+                weights_line(t, half[i], side, taps);
+                for (int64_t j = 0; j < side; j++) {
+                    float *to = u + ((i * side + j) * w->group_in + c) * CP_PANEL;
                     for (int o = 0; o < CP_PANEL; o++) to[o] = (float)t[j][o];
                 }
             }
@@ -187,15 +203,17 @@ static void transform_input(const cp_winograd_run *r, const area *a, float *x, f
         .border = d->border,
         .ih = d->ih,
         .iw = d->iw,
-        .block = CP_BLOCK,
+        .block = CP_PANEL,
+        .pitch = CP_PANEL,
         .row = i - d->pad_top,
         .column = j - d->pad_left,
-        .rows = CP_MIN(reach(w, a->rows), r->dst->height + 2 - i),
-        .columns = CP_MIN(reach(w, a->columns), r->dst->width + 2 - j),
+        .rows = CP_MIN(reach(w, a->rows), r->dst->height + w->taps - 1 - i),
+        .columns = CP_MIN(reach(w, a->columns), r->dst->width + w->taps - 1 - j),
         .dst = x,
     };
     cp_winograd_input input = {
         .tile = w->tile,
+        .side = w->side,
         .x = x,
         .rows = pack.rows,
         .columns = pack.columns,
@@ -204,38 +222,39 @@ static void transform_input(const cp_winograd_run *r, const area *a, float *x, f
         .v = v,
         .v_point = w->v_point,
     };
-    for (int64_t c = 0; c < w->group_in; c += CP_BLOCK, input.v += a->rows * a->columns * CP_BLOCK) {
+    for (int64_t c = 0; c < w->group_in; c += CP_PANEL, input.v += a->rows * a->columns * CP_PANEL) {
         pack.channel = a->group * w->group_in + c;
-        pack.channels = input.channels = CP_MIN(CP_BLOCK, w->group_in - c);
+        pack.channels = input.channels = CP_MIN(CP_PANEL, w->group_in - c);
         r->kernels->conv2d_pack(&pack);
         r->kernels->winograd_input(&input);
     }
 }
 
-static void transform_output(const cp_winograd_run *r, const area *a, int64_t panel, const float *v, float *m, float *acc) {
+/* Panels [panel, panel + panels) of the group, at most MULTIPLY_PANELS. */
+static void transform_output(const cp_winograd_run *r, const area *a, int64_t panel, int64_t panels, const float *v, float *m,
+                             float *acc) {
     const cp_winograd *w = r->plan;
     const convpool_conv2d_desc *d = r->desc;
-    const int64_t packed = a->group * w->panels + panel, u_panel = w->points * w->group_in * CP_PANEL;
-    const int64_t i = a->row * w->tile, j = a->column * w->tile;
+    const int64_t packed = a->group * w->panels + panel, i = a->row * w->tile, j = a->column * w->tile;
     const cp_tensor *dst = r->dst, *residual = r->residual;
     const cp_winograd_multiply multiply = {
         .v = v,
         .v_point = w->v_point,
-        .u = w->weights + packed * u_panel,
-        .next = w->weights + (packed + 1 < w->panels * d->groups ? packed + 1 : 0) * u_panel,
+        .u = w->weights + packed * w->points * w->group_in * CP_PANEL,
         .m = m,
         .m_point = w->m_point,
+        .panels = panels,
         .points = w->points,
         .tiles = a->rows * a->columns,
         .channels = w->group_in,
+        .fetch = w->weights_bytes > L2_BYTES,
     };
-    const cp_winograd_output output = {
+    cp_winograd_output output = {
         .tile = w->tile,
-        .m = m,
+        .side = w->side,
         .m_point = w->m_point,
         .tile_rows = a->rows,
         .tile_columns = a->columns,
-        .bias = w->bias + packed * CP_PANEL,
         .rows = CP_MIN(a->rows * w->tile, dst->height - i),
         .columns = CP_MIN(a->columns * w->tile, dst->width - j),
         .acc = acc,
@@ -244,22 +263,26 @@ static void transform_output(const cp_winograd_run *r, const area *a, int64_t pa
         .acc = acc,
         .rows = output.rows,
         .columns = output.columns,
-        .channel = a->group * w->group_out + panel * CP_PANEL,
-        .channels = CP_MIN(CP_PANEL, w->group_out - panel * CP_PANEL),
         .dst = (float *)(uintptr_t)dst->data + a->image * dst->strides.batch + i * dst->strides.row + j * dst->strides.column,
         .layout = d->dst_layout,
         .dst_strides = dst->strides,
         .activation = r->activation,
     };
-    finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
     if (residual != NULL) {
         finish.residual_strides = residual->strides;
         finish.residual = (const float *)residual->data + a->image * residual->strides.batch + i * residual->strides.row +
                           j * residual->strides.column;
     }
     r->kernels->winograd_multiply(&multiply);
-    r->kernels->winograd_output(&output);
-    r->kernels->conv2d_finish(&finish);
+    for (int64_t p = 0; p < panels; p++) {
+        output.m = m + p * w->points * w->m_point;
+        output.bias = w->bias + (packed + p) * CP_PANEL;
+        r->kernels->winograd_output(&output);
+        finish.channels = CP_MIN(CP_PANEL, w->group_out - (panel + p) * CP_PANEL);
+        finish.channel = a->group * w->group_out + (panel + p) * CP_PANEL;
+        finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
+        r->kernels->conv2d_finish(&finish);
+    }
 }
 
 void cp_winograd_execute(const cp_winograd_run *r, int64_t begin, int64_t end) {
@@ -273,6 +296,8 @@ void cp_winograd_execute(const cp_winograd_run *r, int64_t begin, int64_t end) {
         const int64_t panel_end = CP_MIN(w->panels, panel + w->panels_a_task);
         /* The shares of one area follow each other and have the same transformed input. */
         if (task == begin || panel == 0) transform_input(r, &a, x, v);
-        for (int64_t p = panel; p < panel_end; p++) transform_output(r, &a, p, v, m, acc);
+        for (int64_t p = panel; p < panel_end; p += MULTIPLY_PANELS) {
+            transform_output(r, &a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), v, m, acc);
+        }
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Winograd convolution: 3x3 kernels with stride 1 in fewer multiplications (Lavin and Gray, Fast Algorithms for Convolutional
- * Neural Networks, 2016; points after Barabasz et al., Error Analysis and Improving the Accuracy of Winograd Convolution, 2020). */
+ * Winograd convolution: 3x3 and 5x5 kernels with stride 1 in fewer multiplications (Lavin and Gray, Fast Algorithms for
+ * Convolutional Neural Networks, 2016; points after Barabasz et al., Error Analysis and Improving the Accuracy of Winograd
+ * Convolution, 2020). */
 #ifndef CP_WINOGRAD_H
 #define CP_WINOGRAD_H
 
@@ -9,7 +10,8 @@
 /* A plan for one image size. A task takes a rectangle of tiles of one image and group to a share of the group's output channels. */
 typedef struct cp_winograd {
     int64_t tile;                        /* outputs of a tile a side: 2 or 4 */
-    int64_t points;                      /* (tile + 2)^2 */
+    int64_t taps, side;                  /* of the kernel, and tile + taps - 1 */
+    int64_t points;                      /* side^2 */
     int64_t tile_rows, tile_columns;     /* of an image */
     int64_t rows_a_task, columns_a_task; /* in tiles */
     int64_t row_tasks, column_tasks;

@@ -54,7 +54,7 @@ public enum Algorithm
     /// <summary>Direct convolution, vector lanes along the width: depthwise, few output channels, single-channel images.</summary>
     DirectWidth = 2,
 
-    /// <summary>Winograd F(2x2, 3x3) (Lavin and Gray, 2016).</summary>
+    /// <summary>Winograd F(2x2, 3x3) and F(2x2, 5x5) (Lavin and Gray, 2016).</summary>
     Winograd2x2 = 3,
 
     /// <summary>Winograd F(4x4, 3x3) (Lavin and Gray, 2016).</summary>

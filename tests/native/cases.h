@@ -51,7 +51,8 @@ enum { BOUND_INFINITY = 99999, BOUND_MINUS_ZERO = 88888, CASE_TEXT_SIZE = 2048 }
  */
 conv2d_case conv2d_case_make(uint64_t seed, uint64_t number);
 pool2d_case pool2d_case_make(uint64_t seed, uint64_t number);
-/** Convolutions of 3x3 with stride 1, Winograd forced; the first 99 numbers go through 1..33 channels (in, out) and columns. */
+/** Convolutions of 3x3 and, every fifth, 5x5 with stride 1, Winograd forced; the first 99 numbers go through 1..33 channels (in,
+ *  out) and columns. */
 conv2d_case winograd_case_make(uint64_t seed, uint64_t number);
 enum { TAIL_CASES = 33 * 12 };
 

@@ -211,15 +211,15 @@ conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
             set_channels(&c, rng_range(&r, 2, 9), (int64_t)number - 32, 1);
         else if (number < 99)
             c.iw = (int64_t)number - 65;
-        c.kh = c.kw = 3;
+        c.kh = c.kw = number % 5 == 3 ? 5 : 3;
         c.src_layout = rng_range(&r, 0, 2);
         c.dst_layout = rng_range(&r, 0, 2);
         random_rest(&r, &c);
         c.stride_h = c.stride_w = c.dilation_h = c.dilation_w = 1;
         if (c.weight_values == VALUES_SPRINKLED) c.weight_values = VALUES_NORMAL;
         c.numerics = CONVPOOL_NUMERICS_FAST;
-        c.algorithm =
-            c.in_channels == c.groups || rng_chance(&r, 40) ? CONVPOOL_ALGORITHM_WINOGRAD_2X2 : CONVPOOL_ALGORITHM_WINOGRAD_4X4;
+        c.algorithm = c.kh == 5 || c.in_channels == c.groups || rng_chance(&r, 40) ? CONVPOOL_ALGORITHM_WINOGRAD_2X2
+                                                                                   : CONVPOOL_ALGORITHM_WINOGRAD_4X4;
     } while (cost(&c) > most);
     return c;
 }
@@ -337,10 +337,11 @@ static void check_info(const conv2d_problem *p, const convpool_plan_info *info, 
     const int64_t taps = d->in_channels / d->groups * d->kh * d->kw;
     const int64_t flops = 2 * taps * d->out_channels * p->dst.h * p->dst.w;
     const bool winograd = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 || d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4;
-    const bool small = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2;
-    const double roundings = winograd ? (double)(d->in_channels / d->groups) + (small ? 8.0 : 12.0) : (double)taps + 1.0;
-    const double ku = roundings * 0x1p-24;
-    const double error_bound = (!winograd ? 1.0 : small ? 16.0 : 157.0) * ku / (1.0 - ku);
+    const bool small = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 && d->kh == 3;
+    const double channels = (double)(d->in_channels / d->groups), u = 0x1p-24;
+    const double sums = small ? 12.0 * (channels + 6.0) + 32.0 : 116.0 * (channels + 8.0) + 628.0;
+    const double error_bound = winograd ? sums * u / (1.0 - (channels + (small ? 8.0 : 12.0)) * u)
+                                        : ((double)taps + 1.0) * u / (1.0 - ((double)taps + 1.0) * u);
     const bool direct = info->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS || info->algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH;
     const bool as_forced = d->algorithm == CONVPOOL_ALGORITHM_AUTO ? direct : d->algorithm == info->algorithm;
     if (info->isa != d->isa || !as_forced || info->oh != p->dst.h || info->ow != p->dst.w || info->flops != flops ||

@@ -123,9 +123,9 @@ float oracle_activation(const convpool_conv2d_desc *desc, float x) {
 }
 
 /* The lines of Winograd's transforms: p[0], p[step], .. are replaced. Points a and b are 45/64 and 91/64. */
-static void winograd_input_line(float *p, int step, int tile) {
+static void winograd_input_line(float *p, int step, int side) {
     const float d0 = p[0], d1 = p[step], d2 = p[2 * step], d3 = p[3 * step];
-    if (tile == 2) {
+    if (side == 4) {
         p[0] = d0 - d2, p[step] = d2 + d1, p[2 * step] = d2 - d1, p[3 * step] = d3 - d1;
         return;
     }
@@ -139,28 +139,34 @@ static void winograd_input_line(float *p, int step, int tile) {
     p[5 * step] = fmaf(-sum, d3, fmaf(product, d1, d5));
 }
 
-static void winograd_weights_line(double *p, int step, int tile) {
-    const double g0 = p[0], g1 = p[step], g2 = p[2 * step];
-    if (tile == 2) {
+/* A kernel of 3 taps is followed by zeros. */
+static void winograd_weights_line(double *p, int step, int side, int taps) {
+    const double g0 = p[0], g1 = p[step], g2 = p[2 * step], g3 = p[3 * step], g4 = p[4 * step];
+    if (side == 4) {
         p[step] = 0.5 * ((g0 + g2) + g1), p[2 * step] = 0.5 * ((g0 + g2) - g1), p[3 * step] = g2;
         return;
     }
     const double a = 45.0 / 64.0, b = 91.0 / 64.0, a2 = a * a, b2 = b * b;
     const double at_a = 2.0 * a2 * (a2 - b2), at_b = 2.0 * b2 * (b2 - a2);
-    const double e = (g0 + a2 * g2) * (1.0 / at_a), f = g1 * (a / at_a), g = (g0 + b2 * g2) * (1.0 / at_b), h = g1 * (b / at_b);
+    const double e = (g0 + a2 * (g2 + a2 * g4)) * (1.0 / at_a), f = (g1 + a2 * g3) * (a / at_a);
+    const double g = (g0 + b2 * (g2 + b2 * g4)) * (1.0 / at_b), h = (g1 + b2 * g3) * (b / at_b);
     p[0] = g0 * (1.0 / (a2 * b2));
-    p[step] = e + f, p[2 * step] = e - f, p[3 * step] = g + h, p[4 * step] = g - h, p[5 * step] = g2;
+    p[step] = e + f, p[2 * step] = e - f, p[3 * step] = g + h, p[4 * step] = g - h, p[5 * step] = taps == 5 ? g4 : g2;
 }
 
-static void winograd_output_line(float *p, int step, int tile) {
+static void winograd_output_line(float *p, int step, int tile, int side) {
     const float m0 = p[0], s = p[step] + p[2 * step], r = p[step] - p[2 * step], m3 = p[3 * step];
-    if (tile == 2) {
+    if (side == 4) {
         p[0] = m0 + s, p[step] = m3 + r;
         return;
     }
     const float a = 0.703125f, b = 1.421875f, m5 = p[5 * step];
     const float big_s = m3 + p[4 * step], big_r = m3 - p[4 * step];
     p[0] = (m0 + s) + big_s;
+    if (tile == 2) {
+        p[step] = fmaf(b, big_r, fmaf(a, r, m5));
+        return;
+    }
     p[step] = fmaf(b, big_r, a * r);
     p[2 * step] = fmaf(b * b, big_s, (a * a) * s);
     p[3 * step] = fmaf(b * b * b, big_r, fmaf(a * a * a, r, m5));
@@ -169,7 +175,7 @@ static void winograd_output_line(float *p, int step, int tile) {
 enum { WINOGRAD_SIDE = 6 }; /* of the largest tile's input; smaller ones use the upper left of it */
 
 static void winograd(const convpool_conv2d_desc *desc, const float *weights, const float *bias, const convpool_conv2d_args *args) {
-    const int tile = desc->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 ? 2 : 4, side = tile + 2;
+    const int tile = desc->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 ? 2 : 4, taps = (int)desc->kh, side = tile + taps - 1;
     int64_t oh, ow;
     oracle_conv2d_output_size(desc, &oh, &ow);
     const convpool_strides ss = strides_or_dense(args->src_strides, desc->src_layout, desc->in_channels, desc->ih, desc->iw);
@@ -190,22 +196,23 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
             double u[WINOGRAD_SIDE][WINOGRAD_SIDE] = {{0}};
             for (int y = 0; y < side; y++)
                 for (int x = 0; x < side; x++) {
-                    if (i + y >= oh + 2 || j + x >= ow + 2) continue;
+                    if (i + y >= oh + taps - 1 || j + x >= ow + taps - 1) continue;
                     const int64_t sy = border_index(desc->border, i + y - desc->pad_top, desc->ih);
                     const int64_t sx = border_index(desc->border, j + x - desc->pad_left, desc->iw);
                     if (sy < 0 || sx < 0) continue;
                     v[y][x] = src[oracle_offset(desc->src_layout, &ss, n, o / outputs * channels + c, sy, sx)];
                 }
-            for (int tap = 0; tap < 9; tap++) u[tap / 3][tap % 3] = (double)weights[(o * channels + c) * 9 + tap];
-            for (int x = 0; x < side; x++) winograd_input_line(&v[0][x], WINOGRAD_SIDE, tile);
-            for (int y = 0; y < side; y++) winograd_input_line(v[y], 1, tile);
-            for (int x = 0; x < 3; x++) winograd_weights_line(&u[0][x], WINOGRAD_SIDE, tile);
-            for (int y = 0; y < side; y++) winograd_weights_line(u[y], 1, tile);
+            for (int y = 0; y < taps; y++)
+                for (int x = 0; x < taps; x++) u[y][x] = (double)weights[((o * channels + c) * taps + y) * taps + x];
+            for (int x = 0; x < side; x++) winograd_input_line(&v[0][x], WINOGRAD_SIDE, side);
+            for (int y = 0; y < side; y++) winograd_input_line(v[y], 1, side);
+            for (int x = 0; x < taps; x++) winograd_weights_line(&u[0][x], WINOGRAD_SIDE, side, taps);
+            for (int y = 0; y < side; y++) winograd_weights_line(u[y], 1, side, taps);
             for (int y = 0; y < side; y++)
                 for (int x = 0; x < side; x++) m[y][x] = fmaf((float)u[y][x], v[y][x], m[y][x]);
         }
-        for (int x = 0; x < side; x++) winograd_output_line(&m[0][x], WINOGRAD_SIDE, tile);
-        for (int y = 0; y < tile; y++) winograd_output_line(m[y], 1, tile);
+        for (int x = 0; x < side; x++) winograd_output_line(&m[0][x], WINOGRAD_SIDE, tile, side);
+        for (int y = 0; y < tile; y++) winograd_output_line(m[y], 1, tile, side);
         for (int y = 0; y < tile && i + y < oh; y++)
             for (int x = 0; x < tile && j + x < ow; x++) {
                 float sum = m[y][x] + (bias && o < desc->out_channels ? bias[o] : 0.0f);

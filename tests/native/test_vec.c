@@ -168,6 +168,36 @@ static void test_wide(rng *r) {
     }
 }
 
+static void test_widest(rng *r, guarded *g, guard_side side) {
+    float a[CP_WIDE], b[CP_WIDE], c[CP_WIDE], out[7][CP_WIDE];
+    for (int i = 0; i < CP_WIDE; i++) hard(r, &a[i], &b[i], &c[i]);
+    const float s = b[0];
+    const vw va = vw_load(a), vb = vw_load(b), vc = vw_load(c);
+    vw_store(out[0], vw_fma1(va, s, vc));
+    vw_store(out[1], vw_add(va, vb));
+    vw_store(out[2], vw_sub(va, vb));
+    vw_store(out[3], vw_mul1(va, s));
+    vw_store(out[4], vw_zero());
+    for (int i = 0; i < CP_WIDE; i++) {
+        expect("vw_fma1", oracle_fma(a[i], s, c[i]), out[0][i], a[i], s, c[i]);
+        expect("vw_add", a[i] + b[i], out[1][i], a[i], b[i], 0);
+        expect("vw_sub", a[i] - b[i], out[2][i], a[i], b[i], 0);
+        expect("vw_mul1", a[i] * s, out[3][i], a[i], s, 0);
+        expect("vw_zero", 0.0f, out[4][i], 0, 0, 0);
+    }
+    for (int64_t n = 0; n <= CP_WIDE; n++) {
+        float *p = guarded_place(g, (size_t)n * sizeof(float), sizeof(float), 0, side);
+        memcpy(p, a, (size_t)n * sizeof(float));
+        vw_store(out[5], vw_loadn(p, n));
+        for (int64_t i = 0; i < CP_WIDE; i++) expect("vw_loadn", i < n ? a[i] : 0.0f, out[5][i], (float)n, (float)i, 0);
+    }
+    float *p = guarded_place(g, CP_WIDE * sizeof(float), sizeof(float), sizeof(float), side);
+    vw_store(p, va);
+    vw_store(out[6], vw_load(p));
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_store and vw_load", a[i], out[6][i], (float)i, 0, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store wrote beyond %d", (int)CP_WIDE);
+}
+
 /* ------------------------------------------------------------------------------------------------------------------ memory */
 
 /* Loads and stores at both ends of accessible memory: exactly the promised elements are touched. */
@@ -252,6 +282,7 @@ int main(int argc, char **argv) {
         test_wide(&r);
         if (i % 16 == 0) {
             test_transpose(&r);
+            test_widest(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_memory(&r, &memory, GUARD_AT_END);
             test_memory(&r, &memory, GUARD_AT_BEGIN);
             test_masks(&r, &memory, GUARD_AT_END);

@@ -11,8 +11,9 @@
 #include <string.h>
 
 static conv2d_problem problem;
-static double
-    worst[2]; /* errors of F(2x2) and F(4x4) relative to (sum of max |x|) x sum |w|, without the rounding of bias, residual */
+/* Errors of F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5) relative to (sum of max |x|) x sum |w|, without the rounding of bias and
+ * residual. */
+static double worst[3];
 
 static float at(const tensor *t, int64_t n, int64_t c, int64_t y, int64_t x) {
     float value;
@@ -37,6 +38,7 @@ typedef struct scales {
 static double exact(const conv2d_problem *p, const float *weights, const float *bias, const int64_t place[4], scales *scale) {
     const convpool_conv2d_desc *d = &p->desc;
     const int64_t tile = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 ? 2 : 4, channels = d->in_channels / d->groups;
+    const int64_t taps = d->kh, side = tile + taps - 1;
     const int64_t n = place[0], o = place[1], i = place[2], j = place[3];
     const int64_t top = i / tile * tile, left = j / tile * tile;
     double sum = bias ? (double)bias[o] : 0.0;
@@ -44,16 +46,16 @@ static double exact(const conv2d_problem *p, const float *weights, const float *
     scale->of_each = 0.0;
     for (int64_t c = 0; c < channels; c++) {
         double most = 0.0, size = 0.0;
-        for (int64_t y = top; y < top + tile + 2 && y < p->dst.h + 2; y++)
-            for (int64_t x = left; x < left + tile + 2 && x < p->dst.w + 2; x++) {
+        for (int64_t y = top; y < top + side && y < p->dst.h + taps - 1; y++)
+            for (int64_t x = left; x < left + side && x < p->dst.w + taps - 1; x++) {
                 const int64_t sy = cell(d->border, y - d->pad_top, d->ih), sx = cell(d->border, x - d->pad_left, d->iw);
                 if (sy < 0 || sx < 0) continue;
                 const double value = (double)at(&p->src, n, o / (d->out_channels / d->groups) * channels + c, sy, sx);
                 most = fmax(most, fabs(value));
-                if (y < i || y > i + 2 || x < j || x > j + 2) continue;
-                sum += value * (double)weights[((o * channels + c) * 3 + y - i) * 3 + x - j];
+                if (y < i || y >= i + taps || x < j || x >= j + taps) continue;
+                sum += value * (double)weights[((o * channels + c) * taps + y - i) * taps + x - j];
             }
-        for (int64_t tap = 0; tap < 9; tap++) size += fabs((double)weights[(o * channels + c) * 9 + tap]);
+        for (int64_t k = 0; k < taps * taps; k++) size += fabs((double)weights[(o * channels + c) * taps * taps + k]);
         scale->of_each += most * size;
         all_x += most;
         all_w += size;
@@ -65,7 +67,7 @@ static double exact(const conv2d_problem *p, const float *weights, const float *
 /* Whether every element is within the bound that the plan states. */
 static bool accurate(const conv2d_problem *p, char *text, size_t text_size) {
     const int64_t channels = p->desc.in_channels / p->desc.groups;
-    const bool small = p->desc.algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2;
+    double *const largest = &worst[p->desc.kh == 5 ? 2 : p->desc.algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4];
     convpool_plan_info info = {.struct_size = sizeof info};
     convpool_conv2d_query(&p->desc, &info);
     const float *bias = p->options.bias ? (const float *)(const void *)p->bias.data : NULL;
@@ -78,7 +80,7 @@ static bool accurate(const conv2d_problem *p, char *text, size_t text_size) {
         const double added =
             (bias ? fabs((double)bias[o]) : 0.0) + (p->options.residual ? fabs((double)at(&p->residual, place[0], o, y, x)) : 0.0);
         const double error = fabs((double)at(&p->dst, place[0], o, y, x) - right) - 0x1p-23 * (fabs(right) + added);
-        if (scale.of_all > 0.0) worst[!small] = fmax(worst[!small], error / scale.of_all);
+        if (scale.of_all > 0.0) *largest = fmax(*largest, error / scale.of_all);
         if (error <= info.error_bound * scale.of_each) continue;
         snprintf(text, text_size, "error %g of scale %g at n %lld, o %lld, y %lld, x %lld; bound %g", error, scale.of_each,
                  (long long)place[0], (long long)o, (long long)y, (long long)x, info.error_bound);
@@ -246,8 +248,8 @@ int main(int argc, char **argv) {
         const conv2d_case c = winograd_case_make(o.seed, number);
         test_case(&c, &t, &o);
     }
-    printf("largest errors: F(2x2) %.2g, F(4x4) %.2g\n", worst[0], worst[1]);
+    printf("largest errors: F(2x2, 3x3) %.2g, F(4x4, 3x3) %.2g, F(2x2, 5x5) %.2g\n", worst[0], worst[1], worst[2]);
     case_begin("the largest errors");
-    expect(worst[0] < 3e-7 && worst[1] < 1e-6, "errors stay below 3e-7 and 1e-6", &t, &o);
+    expect(worst[0] < 3e-7 && worst[1] < 1e-6 && worst[2] < 1e-6, "errors stay below 3e-7 and 1e-6", &t, &o);
     return tally_finish(&t, &o);
 }

@@ -110,6 +110,8 @@ static CP_INLINE void v16_store(float *p, v16 a) {
 static CP_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return (v16){v8_fma(a.lo, b.lo, c.lo), v8_fma(a.hi, b.hi, c.hi)}; }
 static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return (v16){v8_fma1(a.lo, b, c.lo), v8_fma1(a.hi, b, c.hi)}; }
 
+#include "simd/vec_wide8.h"
+
 #undef CP_LANES
 
 #endif

@@ -195,7 +195,7 @@ internal enum convpool_algorithm
     CONVPOOL_ALGORITHM_DIRECT_CHANNELS = 1,
     /// <summary>Direct convolution, vector lanes along the width: depthwise, few output channels, single-channel images.</summary>
     CONVPOOL_ALGORITHM_DIRECT_WIDTH = 2,
-    /// <summary>Winograd F(2x2, 3x3).</summary>
+    /// <summary>Winograd F(2x2, 3x3) and F(2x2, 5x5).</summary>
     CONVPOOL_ALGORITHM_WINOGRAD_2X2 = 3,
     /// <summary>Winograd F(4x4, 3x3).</summary>
     CONVPOOL_ALGORITHM_WINOGRAD_4X4 = 4,
