@@ -22,6 +22,8 @@ struct convpool_conv2d {
     int64_t rows_a_task, columns_a_task;
     int64_t channels_a_pass; /* input channels that are packed at once */
     int64_t panel_tasks, row_tasks, column_tasks;
+    bool patches; /* direct-width by conv2d_patches: all pixels as one row */
+    int64_t channels_a_task;
     int64_t weights_bytes;
     const float *weights;
     const float *bias; /* [group][panel][16], or [out_channels] for direct-width */
@@ -158,6 +160,23 @@ static void block_depthwise(convpool_conv2d *p, int64_t oh, int64_t ow) {
     p->column_tasks = cp_ceil_div(ow, p->columns_a_task);
 }
 
+/* Sizes of a task of conv2d_patches: the pixels whose patches stay in L2, all output channels unless that makes too few tasks. */
+static void block_patches(convpool_conv2d *p, int64_t pixels) {
+    enum { X_BYTES = 192 << 10, TASK_PIXELS = 256, TASKS = 8, TASK_PRODUCTS = 1 << 20 };
+    const int64_t products = p->desc.kh * p->desc.kw * p->group_in;
+    const int64_t fit = X_BYTES / (products * (int64_t)sizeof(float)) / CP_PATCHES_PIXELS * CP_PATCHES_PIXELS;
+    p->columns_a_task = CP_MIN(pixels, CP_MAX(CP_PATCHES_PIXELS, CP_MIN(TASK_PIXELS, fit)));
+    p->rows_a_task = p->row_tasks = 1;
+    p->column_tasks = cp_ceil_div(pixels, p->columns_a_task);
+    const int64_t areas = p->column_tasks * p->desc.groups;
+    const double task = (double)p->columns_a_task * (double)products * (double)p->group_out;
+    const int64_t shares = areas >= TASKS ? 1 : CP_MAX(1, (int64_t)CP_MIN((double)(TASKS / areas), task / TASK_PRODUCTS));
+    p->channels_a_task = cp_ceil_div(cp_ceil_div(p->group_out, CP_PANEL), shares) * CP_PANEL;
+    p->panel_tasks = cp_ceil_div(p->group_out, p->channels_a_task);
+    p->info.workspace_bytes =
+        cp_ceil_div(p->columns_a_task, CP_PATCHES_PIXELS) * CP_PATCHES_PIXELS * products * (int64_t)sizeof(float);
+}
+
 /* Rows of a direct-width task: enough to be worth a task, few enough to share. */
 static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
     const double task_products = 1 << 18;
@@ -186,21 +205,47 @@ static double depthwise_cost(const convpool_conv2d *p, convpool_algorithm algori
     return lanes / 8 * (taps * load + 2) + 250 / pixels;
 }
 
-/* The cost of one output pixel of a group, in pairs of vector FMAs, measured on Zen 5. A tile of direct-channels does all that 16
- * output channels need, used or not, and pays for packing and finishing, and once for each group; direct-width pays for loads, more
- * of them from further away when there are many input channels, for starting and ending each vector, and for the lanes that a
- * narrow row leaves empty. */
-static double direct_cost(const convpool_conv2d *p, convpool_algorithm algorithm, int64_t oh, int64_t ow) {
+/* The cost of one output pixel of a group, in pairs of FMAs of 8 lanes, measured on Zen 5 with AVX2 and AVX-512. A tile of
+ * direct-channels does all that 16 output channels need, used or not, and pays for packing and finishing, and once for each group.
+ */
+static double channels_cost(const convpool_conv2d *p, double products, double pixels) {
+    const double packed = (double)p->group_in * (double)p->desc.ih * (double)p->desc.iw / pixels;
+    return (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 17) + 0.7 * packed + 400 / pixels;
+}
+
+/* conv2d_patches does what the output channels need, at least 4 of them at a time, and pays for copying each product's input, more
+ * of it in short runs, and for the lanes that the last pixels leave empty. */
+static double patches_cost(const convpool_conv2d *p, double products, double pixels, double width) {
     const convpool_conv2d_desc *d = &p->desc;
-    const double products = (double)d->kh * (double)d->kw * (double)p->group_in;
-    if (p->depthwise) return depthwise_cost(p, algorithm, oh, ow) * (double)p->group_out;
-    if (algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
-        return (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 27) + 400 / ((double)oh * (double)ow);
-    }
-    const bool far_apart = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2;
+    const double lanes = ceil(pixels / 16) * 16 / pixels;
+    const bool plain = d->kh * d->kw * d->stride_h * d->stride_w == 1;
+    const double copy = plain ? 0.5 : (0.45 + 4 * (1 + (double)d->kw) / width) * (d->stride_w > 1 ? 1.4 : 1);
+    return CP_MAX(4, (double)p->group_out) / CP_PANEL * lanes * (products + 3.5) + copy * products;
+}
+
+/* conv2d_width pays for loads, more of them from further away when there are many input channels, for starting and ending each
+ * vector, and for the lanes that a narrow row leaves empty. */
+static double width_cost(const convpool_conv2d *p, double products, double width) {
+    const bool far_apart = p->desc.src_layout != CONVPOOL_LAYOUT_NCHW || p->desc.stride_w > 2;
     const double load = far_apart ? 6.0 : p->group_in > 16 ? 3.2 : 1.6;
-    const double lanes = (double)(cp_ceil_div(ow, 8) * 8) / (double)ow;
-    return (double)p->group_out / 8 * lanes * (products * load + 12);
+    return (double)p->group_out / 8 * (ceil(width / 8) * 8 / width) * (products * load + 12);
+}
+
+/* Whether direct-width is by conv2d_patches. */
+static bool suits_patches(const convpool_conv2d *p, int64_t oh, int64_t ow) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const double most_products = 4096, products = (double)d->kh * (double)d->kw * (double)p->group_in;
+    return !p->depthwise && d->src_layout == CONVPOOL_LAYOUT_NCHW && d->dst_layout == CONVPOOL_LAYOUT_NCHW &&
+           products <= most_products &&
+           patches_cost(p, products, (double)oh * (double)ow, (double)ow) < width_cost(p, products, (double)ow);
+}
+
+static double direct_cost(const convpool_conv2d *p, convpool_algorithm algorithm, int64_t oh, int64_t ow) {
+    const double products = (double)p->desc.kh * (double)p->desc.kw * (double)p->group_in;
+    const double width = (double)ow, pixels = (double)oh * width;
+    if (p->depthwise) return depthwise_cost(p, algorithm, oh, ow) * (double)p->group_out;
+    if (algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) return channels_cost(p, products, pixels);
+    return p->patches ? patches_cost(p, products, pixels, width) : width_cost(p, products, width);
 }
 
 static bool is_winograd(convpool_algorithm algorithm) {
@@ -280,6 +325,7 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
         !cp_mul(cp_ceil_div(d->out_channels, 8) * 8, oh, &n) || !cp_mul(n, ow, &n) || !cp_mul(n, sizeof(float), &n)) {
         return CONVPOOL_STATUS_SIZE_OVERFLOW;
     }
+    p->patches = suits_patches(p, oh, ow);
     p->info = (convpool_plan_info){
         .struct_size = sizeof p->info,
         .isa = d->isa,
@@ -309,7 +355,13 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
             p->info.algorithm = CONVPOOL_ALGORITHM_DIRECT_WIDTH;
         }
     }
-    if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH) block_width(p, oh, ow);
+    p->patches = p->patches && p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH;
+    if (p->patches) {
+        block_patches(p, oh * ow);
+        groups = d->groups;
+    } else if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH) {
+        block_width(p, oh, ow);
+    }
     if (!cp_mul(columns, sizeof(float), &bias) || !cp_mul(bias, products, &weights) || !cp_align(weights, &weights) ||
         !cp_align(bias, &bias) || !cp_add(weights, bias, &n) || !cp_add(n, plan_header, &p->info.plan_bytes) ||
         !cp_mul(p->row_tasks, p->column_tasks, &n) || !cp_mul(n, p->panel_tasks, &n) || !cp_mul(n, groups, &p->info.tasks)) {
@@ -349,6 +401,18 @@ static void pack_channels(const convpool_conv2d *p, const float *weights, const 
     }
 }
 
+/* From [output channel][channel][tap] to the documented order, [output channel][block][tap][channel]. */
+static void pack_patches(const convpool_conv2d *p, const float *weights, float *packed) {
+    const int64_t taps = p->desc.kh * p->desc.kw;
+    for (int64_t o = 0; o < p->desc.out_channels; o++, weights += p->group_in * taps) {
+        for (int64_t cb = 0; cb < p->group_in; cb += CP_BLOCK) {
+            for (int64_t tap = 0; tap < taps; tap++) {
+                for (int64_t c = cb; c < CP_MIN(p->group_in, cb + CP_BLOCK); c++) *packed++ = weights[c * taps + tap];
+            }
+        }
+    }
+}
+
 static bool all_finite(const float *x, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         if (!isfinite(x[i])) return false;
@@ -379,6 +443,8 @@ convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const voi
         p.info.plan_bytes = queried.plan_bytes;
         p.info.workspace_bytes = queried.workspace_bytes;
     }
+    const bool padded = (d->pad_top | d->pad_bottom | d->pad_left | d->pad_right) != 0;
+    p.clip_taps = d->border == CONVPOOL_BORDER_ZERO && padded && !all_finite(weights, n);
     float *packed = (float *)((char *)memory + plan_header);
     float *packed_bias = (float *)((char *)memory + plan_header + p.weights_bytes);
     if (is_winograd(p.info.algorithm)) {
@@ -386,11 +452,13 @@ convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const voi
     } else if (p.info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         pack_channels(&p, weights, bias, packed, packed_bias);
     } else {
-        memcpy(packed, weights, (size_t)n * sizeof(float));
+        if (p.patches) {
+            pack_patches(&p, weights, packed);
+        } else {
+            memcpy(packed, weights, (size_t)n * sizeof(float));
+        }
         for (int64_t o = 0; o < d->out_channels; o++) packed_bias[o] = bias != NULL ? ((const float *)bias)[o] : 0.0f;
     }
-    const bool padded = (d->pad_top | d->pad_bottom | d->pad_left | d->pad_right) != 0;
-    p.clip_taps = d->border == CONVPOOL_BORDER_ZERO && padded && !all_finite(weights, n);
     p.weights = packed;
     p.bias = packed_bias;
     p.head = (cp_plan){memory, CP_PLAN_CONV2D};
@@ -566,6 +634,35 @@ static void run_depthwise_task(const conv2d_run *r, const float *src, float *dst
     }
 }
 
+/* Output channels [channel, channel + channels) of a group, pixels [first, first + pixels). */
+static void run_patches_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t group,
+                             int64_t channel, int64_t channels, int64_t first, int64_t pixels) {
+    const convpool_conv2d *p = r->plan;
+    const convpool_conv2d_desc *d = &p->desc;
+    const int64_t out = group * p->group_out + channel, products = d->kh * d->kw * p->group_in;
+    const cp_conv2d_patches patches = {
+        .src = src + group * p->group_in * r->src.strides.channel,
+        .src_strides = r->src.strides,
+        .desc = d,
+        .in_channels = p->group_in,
+        .products = products,
+        .weights = p->weights + out * products,
+        .bias = p->bias + out,
+        .dst = dst + out * r->dst.strides.channel,
+        .residual = residual == NULL ? NULL : residual + out * r->residual.strides.channel,
+        .dst_strides = r->dst.strides,
+        .residual_strides = r->residual.strides,
+        .channels = channels,
+        .columns = p->info.ow,
+        .first = first,
+        .pixels = pixels,
+        .activation = p->activation,
+        .clip_taps = p->clip_taps,
+        .x = (float *)r->workspace,
+    };
+    p->kernels->conv2d_patches(&patches);
+}
+
 static void run_width_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t channel, int64_t row,
                            int64_t rows) {
     const convpool_conv2d *p = r->plan;
@@ -608,6 +705,12 @@ static void run_task(const conv2d_run *r, int64_t task) {
     float *dst = (float *)(uintptr_t)r->dst.data + image * r->dst.strides.batch;
     const float *residual = r->residual.data;
     if (residual != NULL) residual += image * r->residual.strides.batch;
+    if (p->patches) {
+        const int64_t first = column * p->columns_a_task, channel = task % p->panel_tasks * p->channels_a_task;
+        run_patches_task(r, src, dst, residual, task / p->panel_tasks, channel, CP_MIN(p->channels_a_task, p->group_out - channel),
+                         first, CP_MIN(p->columns_a_task, p->info.oh * p->info.ow - first));
+        return;
+    }
     if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH) {
         run_width_task(r, src, dst, residual, task, row, rows);
         return;

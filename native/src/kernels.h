@@ -7,9 +7,10 @@
 #include "common.h"
 
 enum {
-    CP_PANEL = 16,      /* output channels a register tile works on: two vectors */
-    CP_TILE_PIXELS = 6, /* output pixels of a register tile, as the cost model counts on every instruction set */
-    CP_BLOCK = 8        /* input channels of a block: the unit of the documented order of arithmetic */
+    CP_PANEL = 16,          /* output channels a register tile works on: two vectors */
+    CP_TILE_PIXELS = 6,     /* output pixels of a register tile, as the cost model counts on every instruction set */
+    CP_PATCHES_PIXELS = 32, /* a multiple of the pixels of a tile of conv2d_patches */
+    CP_BLOCK = 8            /* input channels of a block: the unit of the documented order of arithmetic */
 };
 
 /* conv2d_pack: copies a band of an image into [block of channels][row][column][channel], with the border applied.
@@ -103,6 +104,25 @@ typedef struct cp_winograd_output {
     int64_t rows, columns; /* of acc: what the last tiles have beyond is left out */
     float *acc;            /* [rows][columns][16] */
 } cp_winograd_output;
+
+/* conv2d_patches: some pixels of some output channels of a group, planes on both sides, lanes along the pixels. */
+typedef struct cp_conv2d_patches {
+    const float *src; /* pixel (0, 0), first channel of the group */
+    convpool_strides src_strides;
+    const convpool_conv2d_desc *desc;
+    int64_t in_channels, products; /* of the group; taps x in_channels */
+    const float *weights;          /* [channels][products], in the documented order */
+    const float *bias;             /* [channels] */
+    float *dst;                    /* pixel (0, 0), first of the channels */
+    const float *residual;         /* likewise, or NULL */
+    convpool_strides dst_strides, residual_strides;
+    int64_t channels;      /* of dst */
+    int64_t columns;       /* of dst */
+    int64_t first, pixels; /* of dst, numbered row by row */
+    cp_activation activation;
+    bool clip_taps; /* padding must not be multiplied */
+    float *x;       /* room for `products` of the pixels, rounded up to CP_PATCHES_PIXELS */
+} cp_conv2d_patches;
 
 /* conv2d_width: whole output rows of one output channel, lanes along the width. */
 typedef struct cp_conv2d_width {

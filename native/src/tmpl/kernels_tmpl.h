@@ -37,6 +37,7 @@
 #include "tmpl/conv2d_channels_tmpl.h"
 #include "tmpl/conv2d_depthwise_tmpl.h"
 #include "tmpl/window_tmpl.h"
+#include "tmpl/conv2d_patches_tmpl.h"
 #include "tmpl/conv2d_width_tmpl.h"
 #include "tmpl/pool2d_tmpl.h"
 #include "tmpl/winograd_tmpl.h"
