@@ -16,7 +16,9 @@ static void conv2d_pack_cells(const cp_conv2d_pack *a, const int64_t *channel, i
                               int64_t begin, int64_t end, float *dst) {
     for (int64_t j = begin; j < end; j++) {
         const int64_t x = cp_border(a->border, a->column + j, a->iw);
-        if (y < 0 || x < 0) {
+        if ((y < 0 || x < 0) && width == CP_BLOCK) {
+            v8_store(dst + j * pitch, v8_zero());
+        } else if (y < 0 || x < 0) {
             for (int64_t c = 0; c < width; c++) dst[j * pitch + c] = 0.0f;
         } else {
             for (int64_t c = 0; c < width; c++) dst[j * pitch + c] = *conv2d_pack_source(a, channel[c], y, x);
