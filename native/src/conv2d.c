@@ -20,7 +20,8 @@ struct convpool_conv2d {
     int64_t panels;        /* of a group */
     int64_t panels_a_task; /* output channels of a task */
     int64_t rows_a_task, columns_a_task;
-    int64_t channels_a_pass; /* input channels that are packed at once */
+    int64_t channels_a_pass; /* input channels that are multiplied at once */
+    int64_t channels_packed; /* and packed at once: as many, or all */
     int64_t panel_tasks, row_tasks, column_tasks;
     bool patches; /* direct-width by conv2d_patches: all pixels as one row */
     int64_t channels_a_task;
@@ -97,8 +98,8 @@ static bool workspace_of(const convpool_conv2d *p, workspace_parts *w) {
     const int64_t pixels = (p->depthwise ? p->rows_at_once : p->rows_a_task) * p->columns_a_task;
     const int64_t panels = p->depthwise ? 1 : p->panels_a_task;
     const int64_t channels = p->depthwise         ? CP_PANEL
-                             : d->kh * d->kw == 1 ? pointwise_pitch(p->channels_a_pass)
-                                                  : p->channels_a_pass;
+                             : d->kh * d->kw == 1 ? pointwise_pitch(p->channels_packed)
+                                                  : p->channels_packed;
     return cp_mul(rows, columns, &w->x) && w->x <= INT32_MAX && cp_mul(w->x, channels * (int64_t)sizeof(float), &w->x) &&
            cp_align(w->x, &w->x) && cp_align(pixels * panels * (int64_t)(CP_PANEL * sizeof(float)), &w->acc) &&
            cp_align(pixels * (int64_t)sizeof(int32_t), &w->position);
@@ -108,6 +109,7 @@ static bool workspace_of(const convpool_conv2d *p, workspace_parts *w) {
  * pixels that packed input and accumulators stay in L2, while each weight that comes from further away serves dozens of tiles. */
 static void block_channels(convpool_conv2d *p, int64_t oh, int64_t ow) {
     enum { PASS_PRODUCTS = 288, TASK_PIXELS = 224, X_BYTES = 192 << 10, ACC_BYTES = 256 << 10, SPLIT_PRODUCTS = 64, TASKS = 8 };
+    const double task_products = 1 << 20;
     const convpool_conv2d_desc *d = &p->desc;
     const int64_t taps = d->kh * d->kw;
     p->panels = cp_ceil_div(p->group_out, CP_PANEL);
@@ -126,10 +128,19 @@ static void block_channels(convpool_conv2d *p, int64_t oh, int64_t ow) {
     }
     p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
     p->column_tasks = cp_ceil_div(ow, p->columns_a_task);
-    /* Few tasks: share the output channels too, while packing the input again for each share costs little beside the products. */
+    /* Few tasks: share the output channels too, if the input need not be packed again for each share, or if that costs little
+     * beside the products. Two panels at least, since a tile may have two. */
     const int64_t areas = p->row_tasks * p->column_tasks * d->groups;
+    const double reached = (double)reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h) *
+                           (double)reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
+    p->channels_packed = reached * (double)p->group_in * sizeof(float) <= X_BYTES ? p->group_in : p->channels_a_pass;
     if (areas < TASKS) {
-        p->panels_a_task = cp_share(p->panels, CP_MAX(cp_ceil_div(p->panels * areas, TASKS), cp_ceil_div(SPLIT_PRODUCTS, taps)));
+        const double panel = (double)p->rows_a_task * (double)p->columns_a_task * (double)taps * (double)p->group_in * CP_PANEL;
+        const int64_t least = p->channels_packed == p->group_in
+                                  ? CP_MAX(2, (int64_t)CP_MIN((double)p->panels, task_products / panel))
+                                  : cp_ceil_div(SPLIT_PRODUCTS, taps);
+        p->panels_a_task = cp_share(p->panels, CP_MAX(cp_ceil_div(p->panels * areas, TASKS), least));
+        if (p->panels_a_task > 1) p->panels_a_task += p->panels_a_task % 2;
     }
     const int64_t acc_panels = ACC_BYTES / (p->rows_a_task * p->columns_a_task * (int64_t)(CP_PANEL * sizeof(float)));
     p->panels_a_task = cp_share(p->panels, CP_MIN(p->panels_a_task, CP_MAX(1, acc_panels)));
@@ -209,7 +220,10 @@ static double depthwise_cost(const convpool_conv2d *p, convpool_algorithm algori
  * direct-channels does all that 16 output channels need, used or not, and pays for packing and finishing, and once for each group.
  */
 static double channels_cost(const convpool_conv2d *p, double products, double pixels) {
-    const double packed = (double)p->group_in * (double)p->desc.ih * (double)p->desc.iw / pixels;
+    const convpool_conv2d_desc *d = &p->desc;
+    const double rows = (double)reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h) / (double)p->rows_a_task;
+    const double columns = (double)reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) / (double)p->columns_a_task;
+    const double packed = (double)p->group_in * rows * columns;
     return (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 17) + 0.7 * packed + 400 / pixels;
 }
 
@@ -326,6 +340,11 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
         return CONVPOOL_STATUS_SIZE_OVERFLOW;
     }
     p->patches = suits_patches(p, oh, ow);
+    if (p->depthwise) {
+        block_depthwise(p, oh, ow);
+    } else {
+        block_channels(p, oh, ow);
+    }
     p->info = (convpool_plan_info){
         .struct_size = sizeof p->info,
         .isa = d->isa,
@@ -340,11 +359,6 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     int64_t groups = d->out_channels;  /* of which each has tasks of its own */
     if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         workspace_parts parts;
-        if (p->depthwise) {
-            block_depthwise(p, oh, ow);
-        } else {
-            block_channels(p, oh, ow);
-        }
         if (workspace_of(p, &parts)) {
             p->info.workspace_bytes = parts.x + parts.acc + parts.position;
             groups = p->depthwise ? 1 : d->groups;
@@ -525,9 +539,9 @@ static void clipped_tiles(const convpool_conv2d *p, cp_conv2d_tiles tiles, int64
     }
 }
 
-/* Output channels [panel, panel_end) x 16 of a group, rectangle (i, j) + rows x columns. */
+/* Output channels [panel, panel_end) x 16 of a group, rectangle (i, j) + rows x columns, which the task before may have packed. */
 static void run_channels_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t group,
-                              int64_t panel, int64_t panel_end, int64_t i, int64_t j, int64_t rows, int64_t columns) {
+                              int64_t panel, int64_t panel_end, int64_t i, int64_t j, int64_t rows, int64_t columns, bool packed) {
     const convpool_conv2d *p = r->plan;
     const convpool_conv2d_desc *d = &p->desc;
     workspace_parts parts;
@@ -542,8 +556,8 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
         .border = d->border,
         .ih = d->ih,
         .iw = d->iw,
-        .block = taps == 1 ? p->channels_a_pass : CP_BLOCK,
-        .pitch = taps == 1 ? pointwise_pitch(p->channels_a_pass) : 0,
+        .block = taps == 1 ? p->channels_packed : CP_BLOCK,
+        .pitch = taps == 1 ? pointwise_pitch(p->channels_packed) : 0,
         .row = i * d->stride_h - d->pad_top,
         .column = j * d->stride_w - d->pad_left,
         .rows = reach(rows, d->stride_h, d->kh, d->dilation_h),
@@ -551,7 +565,6 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
         .dst = x,
     };
     cp_conv2d_tiles tiles = {
-        .x = x,
         .block = pack.block,
         .pitch = pack.pitch,
         .packed_pixels = pack.rows * pack.columns,
@@ -582,15 +595,22 @@ static void run_channels_task(const conv2d_run *r, const float *src, float *dst,
         .dst = dst + i * r->dst.strides.row + j * r->dst.strides.column,
         .residual = residual == NULL ? NULL : residual + i * r->residual.strides.row + j * r->residual.strides.column,
     };
-    for (int64_t k = 0; k < pixels; k++) {
-        position[k] = (int32_t)(k / columns * d->stride_h * pack.columns + k % columns * d->stride_w);
+    for (int64_t y = 0, k = 0; y < rows; y++) {
+        for (int64_t at = y * d->stride_h * pack.columns, end = k + columns; k < end; k++, at += d->stride_w) {
+            position[k] = (int32_t)at;
+        }
     }
+    const int64_t x_channel = taps == 1 ? 1 : pack.rows * pack.columns; /* from one block of packed channels to the next, by 8 */
     for (int64_t c = 0; c < p->group_in; c += p->channels_a_pass) {
-        pack.channel = group * p->group_in + c;
-        pack.channels = tiles.channels = CP_MIN(p->channels_a_pass, p->group_in - c);
+        if (c % p->channels_packed == 0 && !(packed && p->channels_packed == p->group_in)) {
+            pack.channel = group * p->group_in + c;
+            pack.channels = CP_MIN(p->channels_packed, p->group_in - c);
+            p->kernels->conv2d_pack(&pack);
+        }
+        tiles.x = x + c % p->channels_packed * x_channel;
+        tiles.channels = CP_MIN(p->channels_a_pass, p->group_in - c);
         tiles.weights = p->weights + (group * p->panels + panel) * tiles.weights_panel + c * taps * CP_PANEL;
         tiles.bias = c == 0 ? p->bias + (group * p->panels + panel) * CP_PANEL : NULL;
-        p->kernels->conv2d_pack(&pack);
         if (p->clip_taps) {
             clipped_tiles(p, tiles, i, j, columns);
         } else {
@@ -693,11 +713,13 @@ static void run_width_task(const conv2d_run *r, const float *src, float *dst, co
     }
 }
 
-/* Tasks of an image in order: groups or channels outermost, then shares of output channels, rows, columns. */
-static void run_task(const conv2d_run *r, int64_t task) {
+/* Tasks of an image in order: groups or channels outermost, then rows, columns, shares of output channels. */
+static void run_task(const conv2d_run *r, int64_t task, bool first) {
     const convpool_conv2d *p = r->plan;
-    const int64_t image = task / p->info.tasks, column = task % p->column_tasks;
-    task = task % p->info.tasks / p->column_tasks;
+    const int64_t image = task / p->info.tasks, share = task % p->panel_tasks;
+    task = task % p->info.tasks / p->panel_tasks;
+    const int64_t column = task % p->column_tasks;
+    task /= p->column_tasks;
     const int64_t row = task % p->row_tasks * p->rows_a_task;
     const int64_t rows = CP_MIN(p->rows_a_task, p->info.oh - row);
     task /= p->row_tasks;
@@ -706,22 +728,21 @@ static void run_task(const conv2d_run *r, int64_t task) {
     const float *residual = r->residual.data;
     if (residual != NULL) residual += image * r->residual.strides.batch;
     if (p->patches) {
-        const int64_t first = column * p->columns_a_task, channel = task % p->panel_tasks * p->channels_a_task;
-        run_patches_task(r, src, dst, residual, task / p->panel_tasks, channel, CP_MIN(p->channels_a_task, p->group_out - channel),
-                         first, CP_MIN(p->columns_a_task, p->info.oh * p->info.ow - first));
+        const int64_t pixel = column * p->columns_a_task, channel = share * p->channels_a_task;
+        run_patches_task(r, src, dst, residual, task, channel, CP_MIN(p->channels_a_task, p->group_out - channel), pixel,
+                         CP_MIN(p->columns_a_task, p->info.oh * p->info.ow - pixel));
         return;
     }
     if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH) {
         run_width_task(r, src, dst, residual, task, row, rows);
         return;
     }
-    const int64_t group = task / p->panel_tasks, panel = task % p->panel_tasks * p->panels_a_task;
-    const int64_t panel_end = CP_MIN(p->panels, panel + p->panels_a_task);
+    const int64_t panel = share * p->panels_a_task, panel_end = CP_MIN(p->panels, panel + p->panels_a_task);
     const int64_t j = column * p->columns_a_task, columns = CP_MIN(p->columns_a_task, p->info.ow - j);
     if (p->depthwise) {
         run_depthwise_task(r, src, dst, residual, panel, panel_end, row, j, rows, columns);
     } else {
-        run_channels_task(r, src, dst, residual, group, panel, panel_end, row, j, rows, columns);
+        run_channels_task(r, src, dst, residual, task, panel, panel_end, row, j, rows, columns, share > 0 && !first);
     }
 }
 
@@ -754,6 +775,6 @@ convpool_status convpool_conv2d_run(const convpool_conv2d *plan, const convpool_
         cp_winograd_execute(&winograd, a.task_begin, a.task_end);
         return CONVPOOL_STATUS_OK;
     }
-    for (int64_t task = a.task_begin; task < a.task_end; task++) run_task(&run, task);
+    for (int64_t task = a.task_begin; task < a.task_end; task++) run_task(&run, task, task == a.task_begin);
     return CONVPOOL_STATUS_OK;
 }

@@ -9,6 +9,8 @@
 #include <intrin.h>
 static void cp_cpuid(uint32_t leaf, uint32_t r[4]) { __cpuidex((int *)r, (int)leaf, 0); }
 static uint64_t cp_xgetbv(void) { return _xgetbv(0); }
+static uint32_t cp_load(const volatile uint32_t *p) { return *p; }
+static void cp_store(volatile uint32_t *p, uint32_t x) { *p = x; }
 #else
 #include <cpuid.h>
 static void cp_cpuid(uint32_t leaf, uint32_t r[4]) { __cpuid_count(leaf, 0, r[0], r[1], r[2], r[3]); }
@@ -17,6 +19,8 @@ static uint64_t cp_xgetbv(void) {
     __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
     return (uint64_t)hi << 32 | lo;
 }
+static uint32_t cp_load(const uint32_t *p) { return __atomic_load_n(p, __ATOMIC_RELAXED); }
+static void cp_store(uint32_t *p, uint32_t x) { __atomic_store_n(p, x, __ATOMIC_RELAXED); }
 #endif
 
 /* What of AVX2 and AVX-512 the CPU has and the operating system saves the registers of. */
@@ -49,7 +53,11 @@ uint32_t cp_isa_built(void) {
 
 uint32_t cp_isa_available(void) {
 #if defined(CP_BUILT_X64)
-    return 1u << CONVPOOL_ISA_SCALAR | cp_isa_x64();
+    /* Asked once, because CPUID takes up to 10 us in a virtual machine. Whoever asks first finds what all others would. */
+    static uint32_t found;
+    uint32_t isa = cp_load(&found);
+    if (isa == 0) cp_store(&found, isa = 1u << CONVPOOL_ISA_SCALAR | cp_isa_x64());
+    return isa;
 #else
     return cp_isa_built(); /* Advanced SIMD is part of every AArch64. */
 #endif
