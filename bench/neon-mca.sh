@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 compiler=${1:-clang-19 --target=aarch64-linux-gnu}
 mca=${LLVM_MCA:-llvm-mca-19}
-least=48 # multiply-adds of a loop that is listed
+least=12 # multiply-adds of a loop that is listed
+most=4   # loops of a kernel that are listed, the longest
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -52,7 +53,7 @@ awk -v work="$work" -v least="$least" '
 for register in $(seq 0 23); do echo "	fmla	v$register.4s, v30.4s, v31.4s"; done > "$work/peak"
 echo "$compiler: share of the multiply-adds of a core that llvm-mca allows"
 printf '%-28s %5s %5s %5s %5s %12s %12s\n' loop fmla instr load store neoverse-n1 neoverse-v1
-sort -k1,1 -k3,3nr "$work/loops" | while read -r name file fmla instructions loads stores; do
+sort -k1,1 -k3,3nr "$work/loops" | awk -v most="$most" '++seen[$1] <= most' | while read -r name file fmla instructions loads stores; do
     printf '%-28s %5d %5d %5d %5d' "$name" "$fmla" "$instructions" "$loads" "$stores"
     for core in neoverse-n1 neoverse-v1; do
         printf ' %10.0f %%' "$(echo "100 * $fmla / 24 * $(cycles $core "$work/peak") / $(cycles $core "$file")" | bc -l)"

@@ -15,8 +15,9 @@
         F(n);                                                                                                                      \
         break;
 #if CP_TILE > 6
-#define CP_TILE_MORE(F)                                                                                                            \
-    CP_TILE_CASE(F, 6) CP_TILE_CASE(F, 7)
+#define CP_TILE_MORE(F) CP_TILE_CASE(F, 4) CP_TILE_CASE(F, 5) CP_TILE_CASE(F, 6) CP_TILE_CASE(F, 7)
+#elif CP_TILE > 4
+#define CP_TILE_MORE(F) CP_TILE_CASE(F, 4) CP_TILE_CASE(F, 5)
 #else
 #define CP_TILE_MORE(F)
 #endif
@@ -25,8 +26,6 @@
         CP_TILE_CASE(F, 1)                                                                                                         \
         CP_TILE_CASE(F, 2)                                                                                                         \
         CP_TILE_CASE(F, 3)                                                                                                         \
-        CP_TILE_CASE(F, 4)                                                                                                         \
-        CP_TILE_CASE(F, 5)                                                                                                         \
         CP_TILE_MORE(F)                                                                                                            \
     default:                                                                                                                       \
         F(CP_TILE);                                                                                                                \
