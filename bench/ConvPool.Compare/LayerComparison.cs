@@ -52,7 +52,8 @@ internal static class LayerComparison
     private static Table ToTable(IReadOnlyList<Row> rows)
     {
         var table = new Table(
-            "layer", "algorithm", "us", "rate", "of limit", "strict us", "managed us", "oneDNN us", "ORT us", "/ ORT", "target");
+            "layer", "algorithm", "us", "rate", "of limit", "strict us", "managed us", "oneDNN us", "ORT us", "/ ORT", "best peer",
+            "target");
         foreach (var row in rows)
         {
             var race = row.Race;
@@ -70,6 +71,7 @@ internal static class LayerComparison
                 $"{race[Race.OneDnn]?.MinMicroseconds:F1}",
                 $"{race[Race.OnnxRuntime]?.MinMicroseconds:F1}",
                 $"{race.OverOnnxRuntime:F2}",
+                $"{row.Layer.BestPeerOverOrt:F2} {row.Layer.BestPeer}",
                 $"{row.Layer.TargetOverOrt:F2}");
         }
 
@@ -79,7 +81,8 @@ internal static class LayerComparison
     private static Table ToClassTable(IReadOnlyList<Row> rows)
     {
         var table = new Table(
-            "geometric means", "layers", "of limit", "ORT of limit", "strict / ORT", "managed / ORT", "/ ORT", "target");
+            "geometric means", "layers", "of limit", "ORT of limit", "strict / ORT", "managed / ORT", "/ ORT", "best peer",
+            "target");
         void Add(string name, IReadOnlyCollection<Row> members) => table.Add(
             name,
             $"{members.Count}",
@@ -88,6 +91,7 @@ internal static class LayerComparison
             $"{Mean(members, row => OverOnnxRuntime(row, Race.ConvPoolStrict)):F2}",
             $"{Mean(members, row => OverOnnxRuntime(row, Race.Managed)):F2}",
             $"{Mean(members, row => row.Race.OverOnnxRuntime):F3}",
+            $"{Mean(members, row => row.Layer.BestPeerOverOrt):F2}",
             $"{Mean(members, row => row.Layer.TargetOverOrt):F2}");
         foreach (var group in rows.GroupBy(row => LayerGraphs.ClassOf(row.Layer)))
         {
