@@ -16,6 +16,7 @@ struct convpool_conv2d {
     int64_t group_in, group_out;
     bool depthwise; /* direct-channels with a channel of its own in each lane, all groups as one */
     int64_t rows_at_once;
+    bool planes; /* direct-width by conv2d_depthwise_width */
     /* direct-channels: packed weights are [group][panel][block][kh][kw][channel][16] */
     int64_t panels;        /* of a group */
     int64_t panels_a_task; /* output channels of a task */
@@ -188,6 +189,29 @@ static void block_patches(convpool_conv2d *p, int64_t pixels) {
         cp_ceil_div(p->columns_a_task, CP_PATCHES_PIXELS) * CP_PATCHES_PIXELS * products * (int64_t)sizeof(float);
 }
 
+/* Whether conv2d_depthwise_width can do it: square 3x3 and 5x5 on planes, whole windows but for 4 columns at each border. */
+static bool suits_planes(const convpool_conv2d *p, int64_t ow) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const int64_t last = d->iw - d->kw + d->pad_left;
+    return p->depthwise && d->src_layout == CONVPOOL_LAYOUT_NCHW && d->dst_layout == CONVPOOL_LAYOUT_NCHW &&
+           d->border == CONVPOOL_BORDER_ZERO && (d->kh == 3 || d->kh == 5) && d->kw == d->kh && d->dilation_h == 1 &&
+           d->dilation_w == 1 && d->stride_h <= 2 && d->stride_w == d->stride_h &&
+           (ow <= 16 || (d->pad_left <= 4 && last >= 0 && last / d->stride_w + 5 >= ow));
+}
+
+/* Channels and rows of a task of conv2d_depthwise_width. */
+static void block_planes(convpool_conv2d *p, int64_t oh, int64_t ow) {
+    const double task_products = 1 << 17;
+    const convpool_conv2d_desc *d = &p->desc;
+    const double row = (double)ow * (double)d->kh * (double)d->kw;
+    p->panels = d->out_channels;
+    p->rows_a_task = cp_share(oh, (int64_t)CP_MIN((double)oh, CP_MAX(8.0, task_products / row)));
+    p->panels_a_task = cp_share(p->panels, (int64_t)CP_MIN((double)p->panels, task_products / row / (double)p->rows_a_task));
+    p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
+    p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+    p->column_tasks = 1;
+}
+
 /* Rows of a direct-width task: enough to be worth a task, few enough to share. */
 static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
     const double task_products = 1 << 18;
@@ -198,21 +222,19 @@ static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
     p->column_tasks = p->panel_tasks = 1;
 }
 
-/* Cost of an output of a depthwise layer, in cycles of two FMAs of 8 lanes: with lanes along the channels packing, taps and
- * finishing; along the width 3x3 and 5x5 kernels have a loop of their own, others load every tap, and all set out for each channel.
- */
+/* Cost of an output of a depthwise layer, in cycles of two FMAs of 8 lanes, measured on Zen 5: with lanes along the channels
+ * packing, taps and finishing; along the width 3x3 and 5x5 kernels of planes share their loads and pay for masks at the edges,
+ * others load every tap and set out for each channel. */
 static double depthwise_cost(const convpool_conv2d *p, convpool_algorithm algorithm, int64_t oh, int64_t ow) {
     const convpool_conv2d_desc *d = &p->desc;
-    const double taps = (double)d->kh * (double)d->kw;
-    const double pixels = (double)oh * (double)ow;
+    const double taps = (double)d->kh * (double)d->kw, pixels = (double)oh * (double)ow;
     if (algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         const double lanes = (double)(cp_ceil_div(d->out_channels, 8) * 8) / (double)d->out_channels;
-        return lanes / 16 * (taps * 1.2 + 8 + 12 * (double)d->ih * (double)d->iw / pixels);
+        return lanes / 16 * (taps * 1.4 + 8 + 12 * (double)d->ih * (double)d->iw / pixels);
     }
-    const bool blocks = d->kh == d->kw && (d->kh == 3 || d->kh == 5) && d->stride_h == d->stride_w && d->stride_w <= 2 &&
-                        d->dilation_h == 1 && d->dilation_w == 1 && d->src_layout == CONVPOOL_LAYOUT_NCHW;
     const double lanes = (double)(cp_ceil_div(ow, 8) * 8) / (double)ow;
-    const double load = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2 ? 12 : blocks ? 0.8 * (double)d->stride_w : 2.5;
+    if (suits_planes(p, ow)) return lanes / 8 * (taps * (d->kh == 3 ? 0.8 : 1.0) * (double)d->stride_w + 1.5) + 8 / (double)ow;
+    const double load = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2 ? 12 : 2.5;
     return lanes / 8 * (taps * load + 2) + 250 / pixels;
 }
 
@@ -370,9 +392,13 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
         }
     }
     p->patches = p->patches && p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH;
+    p->planes = p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH && suits_planes(p, ow);
     if (p->patches) {
         block_patches(p, oh * ow);
         groups = d->groups;
+    } else if (p->planes) {
+        block_planes(p, oh, ow);
+        groups = 1;
     } else if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH) {
         block_width(p, oh, ow);
     }
@@ -713,6 +739,34 @@ static void run_width_task(const conv2d_run *r, const float *src, float *dst, co
     }
 }
 
+/* Output channels [channel, channel_end) of a depthwise layer on planes, whole rows. */
+static void run_planes_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t channel,
+                            int64_t channel_end, int64_t row, int64_t rows) {
+    const convpool_conv2d *p = r->plan;
+    const cp_conv2d_depthwise planes = {
+        .src = src,
+        .weights = p->weights,
+        .bias = p->bias,
+        .dst = dst,
+        .residual = residual,
+        .src_strides = r->src.strides,
+        .dst_strides = r->dst.strides,
+        .residual_strides = r->residual.strides,
+        .desc = &p->desc,
+        .activation = p->activation,
+        .channel = channel,
+        .channels = channel_end - channel,
+        .row = row,
+        .rows = rows,
+        .columns = p->info.ow,
+    };
+    if (!p->clip_taps) {
+        p->kernels->conv2d_depthwise_width(&planes);
+        return;
+    }
+    for (; channel < channel_end; channel++) run_width_task(r, src, dst, residual, channel, row, rows);
+}
+
 /* Tasks of an image in order: groups or channels outermost, then rows, columns, shares of output channels. */
 static void run_task(const conv2d_run *r, int64_t task, bool first) {
     const convpool_conv2d *p = r->plan;
@@ -733,13 +787,15 @@ static void run_task(const conv2d_run *r, int64_t task, bool first) {
                          CP_MIN(p->columns_a_task, p->info.oh * p->info.ow - pixel));
         return;
     }
-    if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH) {
+    if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH && !p->planes) {
         run_width_task(r, src, dst, residual, task, row, rows);
         return;
     }
     const int64_t panel = share * p->panels_a_task, panel_end = CP_MIN(p->panels, panel + p->panels_a_task);
     const int64_t j = column * p->columns_a_task, columns = CP_MIN(p->columns_a_task, p->info.ow - j);
-    if (p->depthwise) {
+    if (p->planes) {
+        run_planes_task(r, src, dst, residual, panel, panel_end, row, rows);
+    } else if (p->depthwise) {
         run_depthwise_task(r, src, dst, residual, panel, panel_end, row, j, rows, columns);
     } else {
         run_channels_task(r, src, dst, residual, task, panel, panel_end, row, j, rows, columns, share > 0 && !first);

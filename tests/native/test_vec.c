@@ -192,6 +192,36 @@ static void test_widest(rng *r, guarded *g, guard_side side) {
         for (int64_t i = 0; i < CP_WIDE; i++) expect("vw_loadn", i < n ? a[i] : 0.0f, out[5][i], (float)n, (float)i, 0);
     }
     float *p = guarded_place(g, CP_WIDE * sizeof(float), sizeof(float), sizeof(float), side);
+    for (int64_t n = 0; n <= CP_WIDE; n++) {
+        float *part = guarded_place(g, (size_t)n * sizeof(float), sizeof(float), 0, side);
+        vw_storen(part, va, n);
+        for (int64_t i = 0; i < n; i++) expect("vw_storen", a[i], part[i], (float)n, (float)i, 0);
+        if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_storen wrote beyond %d", (int)n);
+        const int64_t begin = rng_range(r, 0, n);
+        for (int64_t i = 0; i < n; i++) part[i] = a[i];
+        vw_store(out[5], vw_load_masked(part, vw_range(begin, n)));
+        for (int64_t i = 0; i < CP_WIDE; i++) {
+            expect("vw_load_masked", i >= begin && i < n ? a[i] : 0.0f, out[5][i], (float)n, (float)begin, 0);
+        }
+    }
+    p = guarded_place(g, CP_WIDE * sizeof(float), sizeof(float), 0, side);
+    float line[2 * CP_WIDE];
+    for (int i = 0; i < 2 * CP_WIDE; i++) line[i] = any_bits(r);
+    const vw lo = vw_load(line), hi = vw_load(line + CP_WIDE), hi_early = vw_load(line + CP_WIDE - 1);
+    vw_store(out[0], vw_in_order(vw_pick_even(lo, hi)));
+    vw_store(out[1], vw_in_order(vw_pick_odd(lo, hi)));
+    vw_store(out[2], vw_in_order(vw_pick_even_last(lo, hi_early)));
+    vw_store(out[3], vw_fma(va, vb, vc));
+    vw_store(out[4], vw_set1(s));
+    vw_store(out[5], vw_clip(va, vw_set1(-1.0f), vw_set1(2.0f)));
+    for (int i = 0; i < CP_WIDE; i++) {
+        expect("vw_pick_even", line[2 * i], out[0][i], (float)i, 0, 0);
+        expect("vw_pick_odd", line[2 * i + 1], out[1][i], (float)i, 0, 0);
+        expect("vw_pick_even_last", line[2 * i], out[2][i], (float)i, 0, 0);
+        expect("vw_fma", oracle_fma(a[i], b[i], c[i]), out[3][i], a[i], b[i], c[i]);
+        expect("vw_set1", s, out[4][i], s, 0, 0);
+        expect("vw_clip", a[i] < -1.0f ? -1.0f : a[i] > 2.0f ? 2.0f : a[i], out[5][i], a[i], -1, 2);
+    }
     vw_store(p, va);
     vw_store(out[6], vw_load(p));
     for (int i = 0; i < CP_WIDE; i++) expect("vw_store and vw_load", a[i], out[6][i], (float)i, 0, 0);

@@ -74,6 +74,8 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
 }
 
 #ifndef CP_HAVE_V16
+#include "simd/vec_wide8.h"
+
 typedef struct v16 {
     v8 lo, hi;
 } v16;

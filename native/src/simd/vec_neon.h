@@ -116,4 +116,6 @@ static CP_INLINE float cp_fma(float a, float b, float c) {
 }
 static CP_INLINE float cp_sqrt(float a) { return vget_lane_f32(vsqrt_f32(vdup_n_f32(a)), 0); }
 
+#include "simd/vec_wide8.h"
+
 #endif

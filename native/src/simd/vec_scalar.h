@@ -114,4 +114,6 @@ static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return (v16){v8_fma1(a.lo
 
 #undef CP_LANES
 
+#include "simd/vec_wide8.h"
+
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Direct convolution with vector lanes along the width: depthwise layers, few output channels, single-channel images.
+ * Direct convolution with vector lanes along the width: few output channels, single-channel images.
  *
- * Tile:       4 output rows x 8 pixels of one output channel. Depthwise 3x3 and 5x5: each input row is loaded once for all outputs
- *             that need it, 36 FMAs on 18 loads. Any other kernel: one load per FMA.
+ * Tile:       4 output rows x 8 pixels of one output channel, one load for each FMA.
  * Bound:      loads; for large planes the memory that src comes from.
  * Edges:      masked loads, where windows cross the left and right border of zeros; other borders go pixel by pixel. */
 
@@ -90,30 +89,6 @@ static CP_INLINE void conv2d_width_block(const conv2d_channel *o, int64_t i, int
     }
 }
 
-/* 4 x 8 outputs of a depthwise channel with a square kernel. `lines` are the rows of the input that they need, at the first column
- * of the first window; NULL for one outside. */
-static CP_INLINE void conv2d_depthwise_block(const float *const *lines, int64_t x, const v8 *w, v8 bias, v8 *acc, const int kernel,
-                                             const int step, const window_edge *edge) {
-    CP_UNROLL
-    for (int k = 0; k < WINDOW_ROWS; k++) acc[k] = bias;
-    CP_UNROLL
-    for (int line = 0; line < (WINDOW_ROWS - 1) * step + kernel; line++) {
-        v8 taps[WINDOW_KERNEL];
-        if (lines[line] == NULL) continue;
-        window_taps(lines[line] + x, kernel, step, edge, NULL, taps);
-        CP_UNROLL
-        for (int tx = 0; tx < kernel; tx++) {
-            CP_UNROLL
-            for (int k = 0; k < WINDOW_ROWS; k++) {
-                const int ty = line - k * step;
-                if (ty >= 0 && ty < kernel) acc[k] = v8_fma(taps[tx], w[ty * kernel + tx], acc[k]);
-            }
-        }
-    }
-    CP_UNROLL
-    for (int k = 0; k < WINDOW_ROWS; k++) acc[k] = step == 2 ? v8_in_order(acc[k]) : acc[k];
-}
-
 /* How the vectors of a row lie: whole windows within [begin, end), masks where they may serve beyond. */
 typedef struct conv2d_columns {
     int64_t begin, end, n;
@@ -194,64 +169,6 @@ static CP_INLINE void conv2d_width_task(const conv2d_channel *o, const conv2d_co
     }
 }
 
-/* Blocks of whole windows from column j to `end`, the last one overlapping the one before. A loop of its own, so that 3x3 weights
- * stay in registers: 9 weights, 4 accumulators and 3 inputs are all 16. Writes clipped results without residual. */
-static CP_INLINE void conv2d_depthwise_inside(const conv2d_channel *o, const float *const *lines, int64_t i, int64_t j, int64_t end,
-                                              const int kernel, const int step) {
-    const cp_conv2d_width *a = o->a;
-    const v8 bias = v8_set1(o->bias), lo = v8_set1(a->activation.lo), hi = v8_set1(a->activation.hi);
-    const int64_t pitch = a->dst_strides.row;
-    float *dst = a->dst + i * pitch;
-    v8 w[WINDOW_KERNEL * WINDOW_KERNEL], acc[WINDOW_ROWS];
-    CP_UNROLL
-    for (int t = 0; t < kernel * kernel; t++) w[t] = v8_set1(o->weights[t]);
-    for (; j < end; j += 8) {
-        const int64_t at = CP_MIN(j, end - 8);
-        conv2d_depthwise_block(lines, at * step, w, bias, acc, kernel, step, NULL);
-        CP_UNROLL
-        for (int k = 0; k < WINDOW_ROWS; k++) v8_store(dst + k * pitch + at, v8_clip(acc[k], lo, hi));
-    }
-}
-
-/* A depthwise channel of at least 4 rows, the last of which overlap the ones before: a block at each end of a row, and whole
- * windows between them. */
-static CP_INLINE void conv2d_depthwise_task(const conv2d_channel *o, const conv2d_columns *columns, const int kernel,
-                                            const int step) {
-    const cp_conv2d_width *a = o->a;
-    const convpool_conv2d_desc *d = a->desc;
-    const float *plane = a->src + conv2d_channel_offset(o, 0), *lines[WINDOW_LINES];
-    const int64_t n = columns->n, pitch = a->dst_strides.row;
-    const bool plain = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP && n == 8;
-    const bool inside = plain && a->ow > 16;
-    const v8 bias = v8_set1(o->bias), lo = v8_set1(a->activation.lo), hi = v8_set1(a->activation.hi);
-    v8 w[WINDOW_KERNEL * WINDOW_KERNEL], acc[WINDOW_ROWS];
-    for (int t = 0; t < kernel * kernel; t++) w[t] = v8_set1(o->weights[t]);
-    window_edge edges[2];
-    int edge_count = 0;
-    if (!inside || columns->begin > 0) window_edge_init(&edges[edge_count++], 0, d->pad_left, d->iw, kernel, step);
-    if ((!inside && a->ow > 8) || (inside && columns->end < a->ow)) {
-        window_edge_init(&edges[edge_count++], a->ow - n, d->pad_left, d->iw, kernel, step);
-    }
-    for (int64_t group = a->row; group < a->row + a->rows; group += WINDOW_ROWS) {
-        const int64_t i = CP_MIN(group, a->row + a->rows - WINDOW_ROWS);
-        for (int line = 0; line < (WINDOW_ROWS - 1) * step + kernel; line++) {
-            const int64_t y = cp_border(d->border, i * step - d->pad_top + line, d->ih);
-            lines[line] = y < 0 ? NULL : plane + y * a->src_strides.row - d->pad_left;
-        }
-        for (int e = 0; e < edge_count; e++) {
-            const int64_t j = edges[e].j;
-            conv2d_depthwise_block(lines, j * step, w, bias, acc, kernel, step, &edges[e]);
-            if (plain) {
-                CP_UNROLL
-                for (int k = 0; k < WINDOW_ROWS; k++) v8_store(a->dst + (i + k) * pitch + j, v8_clip(acc[k], lo, hi));
-            } else {
-                conv2d_width_store(a, acc, WINDOW_ROWS, n, i, j);
-            }
-        }
-        if (inside) conv2d_depthwise_inside(o, lines, i, columns->begin, CP_MIN(columns->end, a->ow), kernel, step);
-    }
-}
-
 static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
     const convpool_conv2d_desc *d = a->desc;
     const int64_t in_channels = d->in_channels / d->groups, channel = a->out_channel;
@@ -268,20 +185,7 @@ static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
         .n = CP_MIN(8, a->ow),
         .masks = d->border == CONVPOOL_BORDER_ZERO && !a->clip_taps && a->src_strides.column == 1 && step <= 2,
     };
-    const bool plain = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP;
-    const bool depthwise =
-        in_channels == 1 && d->kh == d->kw && d->dilation_h == 1 && d->dilation_w == 1 && d->stride_h == step &&
-        a->rows >= WINDOW_ROWS && a->dst_strides.column == 1 && columns.masks &&
-        (a->ow <= 16 || (plain && columns.begin <= 8 && columns.end + 8 >= a->ow && columns.end - columns.begin >= 8));
-    if (depthwise && d->kh == 3 && step == 1) {
-        conv2d_depthwise_task(&o, &columns, 3, 1);
-    } else if (depthwise && d->kh == 3 && step == 2) {
-        conv2d_depthwise_task(&o, &columns, 3, 2);
-    } else if (depthwise && d->kh == 5 && step == 1) {
-        conv2d_depthwise_task(&o, &columns, 5, 1);
-    } else if (depthwise && d->kh == 5 && step == 2) {
-        conv2d_depthwise_task(&o, &columns, 5, 2);
-    } else if (step == 1) {
+    if (step == 1) {
         conv2d_width_task(&o, &columns, 1);
     } else if (step == 2 && a->src_strides.column == 1) {
         conv2d_width_task(&o, &columns, 2);
