@@ -18,7 +18,7 @@ internal sealed unsafe class Executor
     // What a worker must have to do, in nanoseconds, to be worth calling. To wake a helper costs the caller some 15 us, and it
     // comes after 25 to 80 us; one that looks out comes at once.
     private const double LeastForSleeper = 50_000;
-    private const double LeastForHelper = 6_000;
+    private const double LeastForHelper = 10_000;
 
     /// <summary>Helpers look out for so many nanoseconds after a run.</summary>
     private const double LookOut = 50_000;
