@@ -134,9 +134,10 @@ static void block_channels(convpool_conv2d *p, int64_t oh, int64_t ow) {
     const int64_t areas = p->row_tasks * p->column_tasks * d->groups;
     const double reached = (double)reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h) *
                            (double)reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
-    p->channels_packed = reached * (double)p->group_in * sizeof(float) <= X_BYTES ? p->group_in : p->channels_a_pass;
+    p->channels_packed = reached * (double)p->group_in * sizeof(float) <= (double)X_BYTES ? p->group_in : p->channels_a_pass;
     if (areas < TASKS) {
-        const double panel = (double)p->rows_a_task * (double)p->columns_a_task * (double)taps * (double)p->group_in * CP_PANEL;
+        const double panel =
+            (double)p->rows_a_task * (double)p->columns_a_task * (double)taps * (double)p->group_in * (double)CP_PANEL;
         const int64_t least = p->channels_packed == p->group_in
                                   ? CP_MAX(2, (int64_t)CP_MIN((double)p->panels, task_products / panel))
                                   : cp_ceil_div(SPLIT_PRODUCTS, taps);
@@ -165,8 +166,8 @@ static void block_depthwise(convpool_conv2d *p, int64_t oh, int64_t ow) {
     const int64_t rows = x_pixels / CP_MIN(x_pixels, columns) - (d->kh - 1) * d->dilation_h - 1;
     p->rows_a_task = cp_share(oh, rows / d->stride_h + 1);
     p->rows_at_once = CP_MIN(p->rows_a_task, CP_MAX(1, PIXELS_AT_ONCE / p->columns_a_task));
-    const double products = (double)p->rows_a_task * (double)p->columns_a_task * (double)d->kh * (double)d->kw * CP_PANEL;
-    p->panels_a_task = cp_share(p->panels, (int64_t)CP_MIN((double)p->panels, TASK_PRODUCTS / products));
+    const double products = (double)p->rows_a_task * (double)p->columns_a_task * (double)d->kh * (double)d->kw * (double)CP_PANEL;
+    p->panels_a_task = cp_share(p->panels, (int64_t)CP_MIN((double)p->panels, (double)TASK_PRODUCTS / products));
     p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
     p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
     p->column_tasks = cp_ceil_div(ow, p->columns_a_task);
@@ -182,7 +183,7 @@ static void block_patches(convpool_conv2d *p, int64_t pixels) {
     p->column_tasks = cp_ceil_div(pixels, p->columns_a_task);
     const int64_t areas = p->column_tasks * p->desc.groups;
     const double task = (double)p->columns_a_task * (double)products * (double)p->group_out;
-    const int64_t shares = areas >= TASKS ? 1 : CP_MAX(1, (int64_t)CP_MIN((double)(TASKS / areas), task / TASK_PRODUCTS));
+    const int64_t shares = areas >= TASKS ? 1 : CP_MAX(1, (int64_t)CP_MIN((double)(TASKS / areas), task / (double)TASK_PRODUCTS));
     p->channels_a_task = cp_ceil_div(cp_ceil_div(p->group_out, CP_PANEL), shares) * CP_PANEL;
     p->panel_tasks = cp_ceil_div(p->group_out, p->channels_a_task);
     p->info.workspace_bytes =
@@ -256,7 +257,7 @@ static double patches_cost(const convpool_conv2d *p, double products, double pix
     const double lanes = ceil(pixels / 16) * 16 / pixels;
     const bool plain = d->kh * d->kw * d->stride_h * d->stride_w == 1;
     const double copy = plain ? 0.5 : (0.45 + 4 * (1 + (double)d->kw) / width) * (d->stride_w > 1 ? 1.4 : 1);
-    return CP_MAX(4, (double)p->group_out) / CP_PANEL * lanes * (products + 3.5) + copy * products;
+    return CP_MAX(4, (double)p->group_out) / (double)CP_PANEL * lanes * (products + 3.5) + copy * products;
 }
 
 /* conv2d_width pays for loads, more of them from further away when there are many input channels, for starting and ending each

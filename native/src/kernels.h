@@ -141,11 +141,12 @@ typedef struct cp_conv2d_width {
 } cp_conv2d_width;
 
 /* conv2d_depthwise: a rectangle of pixels of up to 16 output channels, each of which reads one input channel, lanes along the
- * channels. */
+ * channels. conv2d_depthwise_width: whole rows of any number of channels, lanes along the width; planes, a square kernel of 3 or 5,
+ * stride 1 or 2 both ways, a border of zeros and weights that may multiply it. */
 typedef struct cp_conv2d_depthwise {
     const float *src;      /* pixel (0, 0), channel 0 of the image */
-    const float *weights;  /* [kh][kw][16] */
-    const float *bias;     /* 16 floats */
+    const float *weights;  /* [kh][kw][16]; width: OIHW of the whole layer */
+    const float *bias;     /* 16 floats; width: of the whole layer */
     float *dst;            /* pixel (0, 0), channel 0 */
     const float *residual; /* likewise, or NULL */
     convpool_strides src_strides, dst_strides, residual_strides;
@@ -154,7 +155,7 @@ typedef struct cp_conv2d_depthwise {
     bool clip_taps;                     /* padding must not be multiplied */
     int64_t channel, channels;          /* of dst */
     int64_t row, rows, column, columns; /* of dst */
-    int64_t rows_at_once;               /* that acc has room for */
+    int64_t rows_at_once;               /* that acc has room for; this and what follows not for width */
     float *x;                           /* room for what the rectangle reads, [row][column][16] */
     float *acc;                         /* [rows_at_once][columns][16] */
 } cp_conv2d_depthwise;
