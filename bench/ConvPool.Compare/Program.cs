@@ -26,14 +26,18 @@ var seconds = new Option<double>("--seconds")
     DefaultValueFactory = _ => 4,
 };
 var sweep = new Option<bool>("--sweep") { Description = "Random layers from families of real networks instead of the table" };
-var count = new Option<int>("--count") { Description = "Layers of the sweep", DefaultValueFactory = _ => 340 };
-var seed = new Option<int>("--seed") { Description = "Seed of the sweep", DefaultValueFactory = _ => 1 };
+var count = new Option<int>("--count") { Description = "Layers of the sweep and of the choices", DefaultValueFactory = _ => 340 };
+var seed = new Option<int>("--seed") { Description = "Seed of both", DefaultValueFactory = _ => 1 };
 var networks = new Option<bool>("--networks")
 {
     Description = "SqueezeNet 1.1, VGG-16 and MobileNetV2 features instead of the table",
 };
 var accuracy = new Option<bool>("--accuracy") { Description = "Errors of each algorithm against sums in double precision" };
-var all = new Option<bool>("--all") { Description = "The table with 1 and with all threads, networks, sweep and accuracy" };
+var choices = new Option<bool>("--choices") { Description = "Random convolutions by each algorithm: is the chosen one the fastest?" };
+var all = new Option<bool>("--all")
+{
+    Description = "The table with 1 and with all threads, networks, sweep, choices and accuracy",
+};
 var updateDocs = new Option<bool>("--update-docs")
 {
     Description = "Put the results into README.md and docs/performance.md",
@@ -42,7 +46,7 @@ var updateDocs = new Option<bool>("--update-docs")
 var command = new RootCommand(
     "Measures ConvPool against ONNX Runtime and the limits of this machine. Results go to artifacts/compare.")
 {
-    threads, filter, csv, seconds, sweep, count, seed, networks, accuracy, all, updateDocs,
+    threads, filter, csv, seconds, sweep, count, seed, networks, choices, accuracy, all, updateDocs,
 };
 command.Validators.Add(result =>
 {
@@ -73,7 +77,8 @@ int Measure(ParseResult result)
     var races = new List<RaceResult>();
     Array.ForEach(Machine.Describe(), Console.WriteLine);
 
-    if (everything || !(result.GetValue(sweep) || result.GetValue(networks) || result.GetValue(accuracy)))
+    bool[] parts = [result.GetValue(sweep), result.GetValue(networks), result.GetValue(choices), result.GetValue(accuracy)];
+    if (everything || !parts.Contains(true))
     {
         var layers = LayerShape.Load();
         LayerShape[] chosen = [.. layers.Where(layer => Filter.Matches(text, layer.Name))];
@@ -96,6 +101,11 @@ int Measure(ParseResult result)
     if (everything || result.GetValue(sweep))
     {
         races.AddRange(Sweep.Run(result.GetValue(count), result.GetValue(seed), text, result.GetValue(threads), report));
+    }
+
+    if (everything || result.GetValue(choices))
+    {
+        Choices.Run(result.GetValue(count), result.GetValue(seed), text, report);
     }
 
     if (everything || result.GetValue(accuracy))

@@ -112,6 +112,17 @@ internal static class Sweep
         return [.. races.Select(entry => entry.Race)];
     }
 
+    /// <summary>Layers of the families of convolutions in turn, each with the name of its family.</summary>
+    public static IEnumerable<(string Family, Graph Graph)> Convolutions(int count, int seed, string? filter)
+    {
+        var all = Families.Where(family => family.Kind is Kind.Conv or Kind.Depthwise).ToArray();
+        var families = all.Where(family => Filter.Matches(filter, family.Name)).ToArray();
+        Filter.Require(filter, families.Length, all.Select(family => family.Name));
+        var random = new Random(seed);
+        return Enumerable.Range(0, count).Select(i => families[i % families.Length])
+            .Select(family => (family.Name, Draw(family, random)));
+    }
+
     private static void AddSummary(Table table, string name, double[] ratios) => table.Add(
         name, $"{ratios.Length}", $"{ratios.Count(ratio => ratio > SlowerThan) / (double)ratios.Length:P0}",
         $"{Values.GeometricMean(ratios):F2}", $"{ratios.Max():F2}");

@@ -489,7 +489,7 @@ convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const voi
     float *packed = (float *)((char *)memory + plan_header);
     float *packed_bias = (float *)((char *)memory + plan_header + p.weights_bytes);
     if (is_winograd(p.info.algorithm)) {
-        cp_winograd_pack(&p.winograd, d, weights, bias, packed);
+        cp_winograd_pack(&p.winograd, p.kernels, d, weights, bias, packed);
     } else if (p.info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         pack_channels(&p, weights, bias, packed, packed_bias);
     } else {

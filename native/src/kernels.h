@@ -70,6 +70,15 @@ typedef struct cp_conv2d_tiles {
     const cp_conv2d_finish *finish; /* of these panels and pixels, to be done once their sums are complete; or NULL */
 } cp_conv2d_tiles;
 
+/* winograd_weights: the transform of the weights of up to 16 output channels, in double; what is left of the 16 becomes zero. */
+typedef struct cp_winograd_weights {
+    int64_t taps;         /* a side: 3 or 5 */
+    int64_t side;         /* points a side: 4 or 6 */
+    const float *weights; /* [output][channel][taps][taps] */
+    int64_t outputs, channels;
+    float *u; /* [side x side points][channel][16] */
+} cp_winograd_weights;
+
 /* winograd_input: the transform of one block of up to 16 channels of a rectangle of tiles, each side x side pixels and overlapping
  * its neighbours by side - tile. Pixels beyond the packed ones count as zero. */
 typedef struct cp_winograd_input {

@@ -2,11 +2,11 @@
 #include "winograd.h"
 
 #include <math.h>
-#include <string.h>
 
 enum {
     MULTIPLY_PANELS = 2, /* panels that are multiplied at once */
-    L2_BYTES = 1 << 20   /* weights beyond this come from further away */
+    L2_BYTES = 1 << 20,  /* weights beyond this come from further away, */
+    L3_BYTES = 16 << 20  /* and beyond this from further still */
 };
 
 /* An odd number of cache lines, so that streams this far apart use all sets of a cache. */
@@ -55,20 +55,20 @@ static double bound(const cp_winograd *w) {
     return (input + rest) * unit < 1 ? growth * unit / (1 - (input + rest) * unit) : INFINITY;
 }
 
-/* Cost of a group, in pairs of vector FMAs like that of the direct algorithms. Constants are fitted to 361 shapes of 4x4 to 112x112
- * pixels and 4 to 512 channels on Zen 5, to within 8% of the time (root mean square), and checked on 210 layers of 16 groups: the
- * choice was within 10% of the best on all but 3 layers of groups of 2 channels, there within 20%. */
+/* Cost of a group, in pairs of vector FMAs like that of the direct algorithms. Constants are fitted to 1413 layers of 4x4 to
+ * 112x112 pixels, 4 to 512 channels and 1 to 32 groups on Zen 5, AVX2 and AVX-512 together: the choice was within 10% of the best
+ * on all but 1.9% and 1.4% of them. */
 static double cost(const cp_winograd *w) {
-    /* Pairs in which 16 weights come from beyond L2; of a register tile's loads and stores; of packing and transforming 8 input
+    /* Pairs in which 16 weights come from beyond L2 and from beyond half of a usual L3; of packing and transforming 8 input
      * channels of a tile; of transforming and finishing 16 output channels; of a task. */
-    const double fetch = 5, registers = 12, input = w->tile == 2 ? 48 : 157, output = w->tile == 2 ? 44 : 192;
-    const double task = 450;
+    const double far = 6, farther = 8, input = w->side == 4 ? 81 : 253, task = 990;
+    const double output = w->side == 4 ? 89 : w->tile == 2 ? 153 : 314;
     const double areas = (double)(w->row_tasks * w->column_tasks), tiles = (double)(w->tile_rows * w->tile_columns);
-    const double register_tiles = CP_MAX(1, ceil(tiles / areas / (double)CP_TILE_PIXELS));
-    const double product = CP_MAX(CP_MAX(tiles / areas, fetch), 4 * register_tiles); /* fewer than 4 tiles wait for each other */
-    const double panel = (double)w->points * ((double)w->group_in * product + register_tiles * registers);
-    return areas * (task + (double)w->panels * panel) + tiles * (double)w->panels * output +
-           tiles * (double)cp_ceil_div(w->group_in, CP_BLOCK) * input;
+    const double fetch = w->weights_bytes > L3_BYTES ? farther : w->weights_bytes > L2_BYTES ? far : 0;
+    const double waits = 5 * CP_MAX(1, ceil(tiles / areas / 8)); /* fewer than 5 tiles wait for each other */
+    const double product = CP_MAX(CP_MAX(tiles / areas, fetch), waits);
+    return areas * (task + (double)(w->panels * w->points * w->group_in) * product) + tiles * (double)w->panels * output +
+           tiles * (double)cp_ceil_div(w->group_in, 8) * input;
 }
 
 bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh, int64_t ow, int64_t tile) {
@@ -113,63 +113,24 @@ bool cp_winograd_suits(const float *weights, int64_t count) {
     return true;
 }
 
-enum { TAPS_MOST = 5, SIDE_MOST = 6 };
-
-/* One column or row of the weight transform, for the output channels of a panel. */
-static CP_INLINE void weights_line(double t[SIDE_MOST][CP_PANEL], double g[TAPS_MOST][CP_PANEL], int64_t side, int64_t taps) {
-    const double a = 45.0 / 64, b = 91.0 / 64, a2 = a * a, b2 = b * b;
-    const double at_a = 2 * a2 * (a2 - b2), at_b = 2 * b2 * (b2 - a2);
-    for (int o = 0; o < CP_PANEL; o++) {
-        const double g0 = g[0][o], g1 = g[1][o], g2 = g[2][o];
-        if (side == 4) {
-            t[0][o] = g0;
-            t[1][o] = 0.5 * ((g0 + g2) + g1);
-            t[2][o] = 0.5 * ((g0 + g2) - g1);
-            t[3][o] = g2;
-            continue;
-        }
-        const double g3 = taps == 5 ? g[3][o] : 0.0, g4 = taps == 5 ? g[4][o] : 0.0;
-        const double even_a = (g0 + a2 * (g2 + a2 * g4)) * (1 / at_a), odd_a = (g1 + a2 * g3) * (a / at_a);
-        const double even_b = (g0 + b2 * (g2 + b2 * g4)) * (1 / at_b), odd_b = (g1 + b2 * g3) * (b / at_b);
-        t[0][o] = g0 * (1 / (a2 * b2));
-        t[1][o] = even_a + odd_a;
-        t[2][o] = even_a - odd_a;
-        t[3][o] = even_b + odd_b;
-        t[4][o] = even_b - odd_b;
-        t[5][o] = taps == 5 ? g4 : g2;
-    }
-}
-
-void cp_winograd_pack(cp_winograd *w, const convpool_conv2d_desc *d, const float *weights, const float *bias, void *memory) {
-    float *u = memory, *b = (float *)((char *)memory + w->weights_bytes);
-    const int64_t side = w->side, taps = w->taps;
-    w->weights = u;
+void cp_winograd_pack(cp_winograd *w, const cp_kernels *kernels, const convpool_conv2d_desc *d, const float *weights,
+                      const float *bias, void *memory) {
+    float *b = (float *)((char *)memory + w->weights_bytes);
+    w->weights = memory;
     w->bias = b;
-    for (int64_t panel = 0; panel < w->panels * d->groups; panel++, u += w->points * w->group_in * CP_PANEL, b += CP_PANEL) {
+    for (int64_t panel = 0; panel < w->panels * d->groups; panel++, b += CP_PANEL) {
         const int64_t first = panel % w->panels * CP_PANEL, real = CP_MIN(CP_PANEL, w->group_out - first);
         const int64_t channel = panel / w->panels * w->group_out + first; /* of the layer */
-        double g[TAPS_MOST][TAPS_MOST][CP_PANEL] = {{{0}}};               /* [column][row] */
+        const cp_winograd_weights transform = {
+            .taps = w->taps,
+            .side = w->side,
+            .weights = weights + channel * w->group_in * w->taps * w->taps,
+            .outputs = real,
+            .channels = w->group_in,
+            .u = (float *)memory + panel * w->points * w->group_in * CP_PANEL,
+        };
+        kernels->winograd_weights(&transform);
         for (int64_t o = 0; o < CP_PANEL; o++) b[o] = o < real && bias != NULL ? bias[channel + o] : 0.0f;
-        for (int64_t c = 0; c < w->group_in; c++) {
-            double half[SIDE_MOST][TAPS_MOST][CP_PANEL], t[SIDE_MOST][CP_PANEL];
-            for (int64_t o = 0; o < real; o++) {
-                const float *kernel = weights + ((channel + o) * w->group_in + c) * taps * taps;
-                for (int64_t y = 0; y < taps; y++) {
-                    for (int64_t x = 0; x < taps; x++) g[x][y][o] = (double)kernel[y * taps + x];
-                }
-            }
-            for (int64_t x = 0; x < taps; x++) {
-                weights_line(t, g[x], side, taps);
-                for (int64_t i = 0; i < side; i++) memcpy(half[i][x], t[i], sizeof t[i]);
-            }
-            for (int64_t i = 0; i < side; i++) {
-                weights_line(t, half[i], side, taps);
-                for (int64_t j = 0; j < side; j++) {
-                    float *to = u + ((i * side + j) * w->group_in + c) * CP_PANEL;
-                    for (int o = 0; o < CP_PANEL; o++) to[o] = (float)t[j][o];
-                }
-            }
-        }
     }
 }
 
@@ -184,11 +145,11 @@ static area area_of(const cp_winograd *w, int64_t task) {
     area a = {
         .image = task / w->tasks,
         .group = within / (w->row_tasks * w->column_tasks),
-        .row = within / w->column_tasks % w->row_tasks * w->rows_a_task,
-        .column = within % w->column_tasks * w->columns_a_task,
+        .row = within / w->column_tasks % w->row_tasks * w->tile_rows / w->row_tasks,
+        .column = within % w->column_tasks * w->tile_columns / w->column_tasks,
     };
-    a.rows = CP_MIN(w->rows_a_task, w->tile_rows - a.row);
-    a.columns = CP_MIN(w->columns_a_task, w->tile_columns - a.column);
+    a.rows = (within / w->column_tasks % w->row_tasks + 1) * w->tile_rows / w->row_tasks - a.row;
+    a.columns = (within % w->column_tasks + 1) * w->tile_columns / w->column_tasks - a.column;
     return a;
 }
 

@@ -13,7 +13,7 @@ typedef struct cp_winograd {
     int64_t taps, side;                  /* of the kernel, and tile + taps - 1 */
     int64_t points;                      /* side^2 */
     int64_t tile_rows, tile_columns;     /* of an image */
-    int64_t rows_a_task, columns_a_task; /* in tiles */
+    int64_t rows_a_task, columns_a_task; /* in tiles, at most */
     int64_t row_tasks, column_tasks;
     int64_t group_in, group_out;
     int64_t panels, panels_a_task, panel_tasks; /* of 16 output channels, of a group */
@@ -42,7 +42,8 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *desc, int64_t 
 /* Whether the transformed weights and their products with padding are sure to be finite. */
 bool cp_winograd_suits(const float *weights, int64_t count);
 /* Transforms the weights into `memory` of weights_bytes + bias_bytes. */
-void cp_winograd_pack(cp_winograd *w, const convpool_conv2d_desc *desc, const float *weights, const float *bias, void *memory);
+void cp_winograd_pack(cp_winograd *w, const cp_kernels *kernels, const convpool_conv2d_desc *desc, const float *weights,
+                      const float *bias, void *memory);
 /* Executes tasks [begin, end). */
 void cp_winograd_execute(const cp_winograd_run *run, int64_t begin, int64_t end);
 

@@ -2,6 +2,7 @@
  * Every template of an instruction set, and its table of kernels. Wants CP_ISA, CP_TILE (output
  * pixels of a register tile) and the vector vocabulary. */
 #include <math.h>
+#include <string.h>
 
 #include "kernels.h"
 

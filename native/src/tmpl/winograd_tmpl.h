@@ -11,6 +11,7 @@
  *             to v and one to the weights of each panel. */
 
 enum {
+    WINOGRAD_TAPS = 5,      /* most taps a side */
     WINOGRAD_SIDE = 6,      /* most points a side */
     WINOGRAD_CHANNELS = 128 /* whose weights and transformed input stay in L1 while several register tiles use them */
 };
@@ -19,6 +20,65 @@ enum {
 static const float winograd_a = 45.0f / 64, winograd_a2 = 2025.0f / 4096, winograd_a3 = 91125.0f / 262144;
 static const float winograd_b = 91.0f / 64, winograd_b2 = 8281.0f / 4096, winograd_b3 = 753571.0f / 262144;
 static const float winograd_ab2 = 16769025.0f / 16777216, winograd_sum2 = 10306.0f / 4096;
+
+/* One column or row of the weight transform: points t from taps g, those beyond the kernel zero, of 16 output channels. Plain C,
+ * for the compiler to make vectors of: it runs once for each weight. */
+static CP_INLINE void winograd_weights_line(double (*t)[CP_PANEL], const double (*g)[CP_PANEL], const int side, const int taps) {
+    const double a = 45.0 / 64, b = 91.0 / 64, a2 = a * a, b2 = b * b;
+    const double at_a = 2 * a2 * (a2 - b2), at_b = 2 * b2 * (b2 - a2);
+    for (int o = 0; o < CP_PANEL; o++) {
+        const double g0 = g[0][o], g1 = g[1][o], g2 = g[2][o], g3 = g[3][o], g4 = g[4][o];
+        if (side == 4) {
+            t[0][o] = g0;
+            t[1][o] = 0.5 * ((g0 + g2) + g1);
+            t[2][o] = 0.5 * ((g0 + g2) - g1);
+            t[3][o] = g2;
+        } else {
+            const double even_a = (g0 + a2 * (g2 + a2 * g4)) * (1 / at_a), odd_a = (g1 + a2 * g3) * (a / at_a);
+            const double even_b = (g0 + b2 * (g2 + b2 * g4)) * (1 / at_b), odd_b = (g1 + b2 * g3) * (b / at_b);
+            t[0][o] = g0 * (1 / (a2 * b2));
+            t[1][o] = even_a + odd_a;
+            t[2][o] = even_a - odd_a;
+            t[3][o] = even_b + odd_b;
+            t[4][o] = even_b - odd_b;
+            t[5][o] = taps == 5 ? g4 : g2;
+        }
+    }
+}
+
+static CP_INLINE void winograd_weights_panel(const cp_winograd_weights *a, const int side, const int taps) {
+    double g[WINOGRAD_TAPS][WINOGRAD_TAPS][CP_PANEL] = {{{0}}}; /* [column][row] */
+    double half[WINOGRAD_SIDE][WINOGRAD_TAPS][CP_PANEL] = {{{0}}}, t[WINOGRAD_SIDE][CP_PANEL];
+    for (int64_t c = 0; c < a->channels; c++) {
+        for (int64_t o = 0; o < a->outputs; o++) {
+            const float *kernel = a->weights + (o * a->channels + c) * taps * taps;
+            for (int y = 0; y < taps; y++) {
+                for (int x = 0; x < taps; x++) g[x][y][o] = (double)kernel[y * taps + x];
+            }
+        }
+        for (int x = 0; x < taps; x++) {
+            winograd_weights_line(t, (const double(*)[CP_PANEL])g[x], side, taps);
+            for (int i = 0; i < side; i++) memcpy(half[i][x], t[i], sizeof t[i]);
+        }
+        for (int i = 0; i < side; i++) {
+            winograd_weights_line(t, (const double(*)[CP_PANEL])half[i], side, taps);
+            for (int j = 0; j < side; j++) {
+                float *u = a->u + ((i * side + j) * a->channels + c) * CP_PANEL;
+                for (int o = 0; o < CP_PANEL; o++) u[o] = (float)t[j][o];
+            }
+        }
+    }
+}
+
+static void CP_NAME(winograd_weights)(const cp_winograd_weights *a) {
+    if (a->side == 4) {
+        winograd_weights_panel(a, 4, 3);
+    } else if (a->taps == 3) {
+        winograd_weights_panel(a, 6, 3);
+    } else {
+        winograd_weights_panel(a, 6, 5);
+    }
+}
 
 /* One column or row of the input transform. */
 static CP_INLINE void winograd_input_line(const vw *d, vw *t, const int side) {

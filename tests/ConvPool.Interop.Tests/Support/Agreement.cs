@@ -5,7 +5,7 @@ namespace ConvPool.Tests.Support;
 
 /// <summary>
 /// Agreement with results that were computed in another order. A sum of K terms in any order errs by at most K u / (1 - K u) times
-/// the sum of their magnitudes, u = 2^-24; a plan states its own bound. Tensors are dense NCHW.
+/// the sum of their magnitudes, u = 2^-24; a plan states its own bound. Elements come in the order of NCHW.
 /// </summary>
 internal static class Agreement
 {
@@ -91,12 +91,12 @@ internal static class Agreement
     {
         var filter = conv.InPerGroup * conv.Rows.Kernel * conv.Columns.Kernel;
         var firstPlane = (n * conv.InChannels) + (o / conv.OutPerGroup * conv.InPerGroup);
-        var columns = conv.Columns.TileTaps(j, tile).ToArray();
+        var columns = conv.Columns.TileTaps(j, tile, conv.Border).ToArray();
         double scale = 0;
         for (var c = 0; c < conv.InPerGroup; c++)
         {
             double largest = 0;
-            foreach (var y in conv.Rows.TileTaps(i, tile))
+            foreach (var y in conv.Rows.TileTaps(i, tile, conv.Border))
             {
                 foreach (var x in columns)
                 {

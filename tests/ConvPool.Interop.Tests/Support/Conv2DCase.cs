@@ -48,17 +48,21 @@ internal readonly record struct Axis(int Input, int Kernel, int Stride, int Dila
     }
 
     /// <summary>The cells of the image that a tile of outputs reads, output i among them. Tiles of several have stride 1.</summary>
-    public IEnumerable<long> TileTaps(long i, int tile)
+    public IEnumerable<int> TileTaps(long i, int tile, convpool_border border)
     {
-        if (tile == 1)
-        {
-            return Taps(i);
-        }
+        var (input, dilation, first) = (Input, Dilation, (int)(i / tile * tile));
+        var begin = (first * Stride) - PadBefore;
+        return Enumerable.Range(0, Math.Min(tile, Output - first) + Kernel - 1)
+            .Select(tap => Cell(begin + (tap * dilation)))
+            .Where(cell => cell >= 0);
 
-        var first = (int)(i / tile * tile);
-        var begin = Math.Max(0, first - PadBefore);
-        var end = Math.Min(Input, Math.Min(first + tile, Output) + Kernel - 1 - PadBefore);
-        return Enumerable.Range(begin, Math.Max(0, end - begin)).Select(cell => (long)cell);
+        int Cell(int k) => k >= 0 && k < input ? k : border switch
+        {
+            convpool_border.CONVPOOL_BORDER_REFLECT => k < 0 ? -k : (2 * input) - 2 - k,
+            convpool_border.CONVPOOL_BORDER_REPLICATE => Math.Clamp(k, 0, input - 1),
+            convpool_border.CONVPOOL_BORDER_CIRCULAR => (k + input) % input,
+            _ => -1,
+        };
     }
 
     private Axis WithOutput() => this with { Input = Math.Max(Input, Dilated - PadBefore - PadAfter) };
@@ -176,7 +180,8 @@ internal sealed record Conv2DCase(
         pad_right = Columns.PadAfter,
     };
 
-    private static Axis Fit(Axis axis, convpool_border border) => border switch
+    /// <summary>An axis with pads that the border allows.</summary>
+    internal static Axis Fit(Axis axis, convpool_border border) => border switch
     {
         convpool_border.CONVPOOL_BORDER_REFLECT => axis.WithPadsUpTo(axis.Input - 1),
         convpool_border.CONVPOOL_BORDER_CIRCULAR => axis.WithPadsUpTo(axis.Input),

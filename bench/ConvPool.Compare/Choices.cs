@@ -1,0 +1,94 @@
+namespace ConvPool.Compare;
+
+/// <summary>
+/// Random convolutions by every algorithm that can serve them: does the cost model choose the fastest one?
+/// </summary>
+internal static class Choices
+{
+    private const double SecondsPerLayer = 0.25;
+    private const double Within = 1.10;
+    private const int WorstListed = 10;
+    private const int InputSeed = 2;
+
+    private sealed record Choice(string Family, string Layer, Timing Chosen, Timing Best)
+    {
+        public double OverBest => Chosen.MinMicroseconds / Best.MinMicroseconds;
+    }
+
+    /// <summary>Measures <paramref name="count"/> convolutions of the sweep's families with one thread.</summary>
+    public static void Run(int count, int seed, string? filter, Report report)
+    {
+        Console.WriteLine($"{count} random convolutions by each algorithm, seed {seed}");
+        var choices = new List<Choice>();
+        foreach (var (family, graph) in Sweep.Convolutions(count, seed, filter))
+        {
+            choices.Add(Measure(family, graph));
+            if (choices.Count % 25 == 0)
+            {
+                Console.WriteLine($"[{choices.Count}/{count}]");
+            }
+        }
+
+        var byFamily = new Table("family", "layers", "within 10% of the best", "worst / best");
+        foreach (var group in choices.GroupBy(choice => choice.Family))
+        {
+            AddSummary(byFamily, group.Key, [.. group]);
+        }
+
+        AddSummary(byFamily, "all", choices);
+        var worst = new Table("furthest from the best", "chosen", "us", "best", "us", "chosen / best");
+        foreach (var choice in choices.Where(choice => choice.OverBest > Within).OrderByDescending(choice => choice.OverBest)
+            .Take(WorstListed))
+        {
+            worst.Add(
+                choice.Layer, choice.Chosen.Name, $"{choice.Chosen.MinMicroseconds:F1}", choice.Best.Name,
+                $"{choice.Best.MinMicroseconds:F1}", $"{choice.OverBest:F2}");
+        }
+
+        Console.WriteLine($"\n{worst.ToText()}\n{byFamily.ToText()}");
+        report.Write("choices", $"{count} layers, seed {seed}, 1 thread.\n\n{byFamily.ToMarkdown()}\n{worst.ToMarkdown()}");
+    }
+
+    private static void AddSummary(Table table, string name, IReadOnlyCollection<Choice> choices) => table.Add(
+        name, $"{choices.Count}", $"{choices.Count(choice => choice.OverBest <= Within) / (double)choices.Count:P0}",
+        $"{choices.Max(choice => choice.OverBest):F2}");
+
+    private static Choice Measure(string family, Graph graph)
+    {
+        using var input = new TensorBuffer(graph.Input.Length);
+        Values.FillNormal(new Random(InputSeed), input.Span, 1);
+        var contenders = new List<IContender>();
+        try
+        {
+            using var auto = Create(graph, input, Algorithm.Auto)!;
+            var chosen = auto.Algorithms[0];
+            contenders.AddRange(Enum.GetValues<Algorithm>()
+                .Where(algorithm => algorithm != Algorithm.Auto)
+                .Select(algorithm => Create(graph, input, algorithm))
+                .OfType<IContender>());
+            var timings = Timer.Measure(contenders, 1, SecondsPerLayer);
+            return new Choice(
+                family, graph.Name, timings.Single(timing => timing.Name == $"{chosen}"),
+                timings.MinBy(timing => timing.MinMicroseconds)!);
+        }
+        finally
+        {
+            contenders.ForEach(contender => contender.Dispose());
+        }
+    }
+
+    /// <summary>The layer by one algorithm; null if that does not serve it.</summary>
+    private static ConvPoolContender? Create(Graph graph, TensorBuffer input, Algorithm algorithm)
+    {
+        var forced = new Graph(graph.Name, graph.Input);
+        forced.Conv(0, ((ConvOperation)graph.Nodes[0].Operation).Options with { Algorithm = algorithm });
+        try
+        {
+            return new ConvPoolContender($"{algorithm}", forced, input, Backend.Auto, NumericsMode.Fast, 1);
+        }
+        catch (NotSupportedException)
+        {
+            return null;
+        }
+    }
+}
