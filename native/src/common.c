@@ -128,3 +128,14 @@ bool cp_tensors_overlap(const cp_tensor *a, const cp_tensor *b) {
     }
     return true;
 }
+
+void cp_tensor_clear(const cp_tensor *t, int64_t image, int64_t channel, int64_t channels, int64_t row, int64_t rows) {
+    char *data = cp_tensor_image(t, image);
+    for (int64_t c = channel; c < channel + channels; c++) {
+        for (int64_t i = row; i < row + rows; i++) {
+            for (int64_t j = 0; j < t->width; j++) {
+                memset(data + cp_tensor_offset(t, c, i, j) * t->element_size, 0, (size_t)t->element_size);
+            }
+        }
+    }
+}

@@ -88,6 +88,16 @@ static inline int64_t cp_channel_offset(convpool_layout layout, int64_t channel_
     return layout == CONVPOOL_LAYOUT_NCHW8C ? (c >> 3) * channel_stride + (c & 7) : c * channel_stride;
 }
 
+static inline int64_t cp_tensor_offset(const cp_tensor *t, int64_t channel, int64_t row, int64_t column) {
+    return cp_channel_offset(t->layout, t->strides.channel, channel) + row * t->strides.row + column * t->strides.column;
+}
+/* Where an image begins; NULL where there is no data. */
+static inline void *cp_tensor_image(const cp_tensor *t, int64_t image) {
+    return t->data == NULL ? NULL : (char *)(uintptr_t)t->data + image * t->strides.batch * t->element_size;
+}
+/* Sets some channels of some rows of an image to zero. */
+void cp_tensor_clear(const cp_tensor *t, int64_t image, int64_t channel, int64_t channels, int64_t row, int64_t rows);
+
 /* Channels that fill up the last block of an NCHW8C tensor, if `end` is the end of its channels. They are written as zero. */
 static inline int64_t cp_spare_channels(convpool_layout layout, int64_t channels, int64_t end) {
     return layout == CONVPOOL_LAYOUT_NCHW8C && end == channels ? (8 - end % 8) % 8 : 0;

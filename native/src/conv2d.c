@@ -710,8 +710,8 @@ static void run_patches_task(const conv2d_run *r, const float *src, float *dst, 
     p->kernels->conv2d_patches(&patches);
 }
 
-static void run_width_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t channel, int64_t row,
-                           int64_t rows) {
+static void run_width_task(const conv2d_run *r, int64_t image, const float *src, float *dst, const float *residual, int64_t channel,
+                           int64_t row, int64_t rows) {
     const convpool_conv2d *p = r->plan;
     const cp_conv2d_width width = {
         .src = src,
@@ -732,17 +732,13 @@ static void run_width_task(const conv2d_run *r, const float *src, float *dst, co
         .rows = rows,
     };
     p->kernels->conv2d_width(&width);
-    for (int64_t s = 0; s < cp_spare_channels(p->desc.dst_layout, p->desc.out_channels, channel + 1); s++) {
-        float *spare = dst + cp_channel_offset(p->desc.dst_layout, r->dst.strides.channel, channel + 1 + s);
-        for (int64_t i = row; i < row + rows; i++) {
-            for (int64_t j = 0; j < p->info.ow; j++) spare[i * r->dst.strides.row + j * r->dst.strides.column] = 0.0f;
-        }
-    }
+    const int64_t spare = cp_spare_channels(p->desc.dst_layout, p->desc.out_channels, channel + 1);
+    cp_tensor_clear(&r->dst, image, channel + 1, spare, row, rows);
 }
 
 /* Output channels [channel, channel_end) of a depthwise layer on planes, whole rows. */
-static void run_planes_task(const conv2d_run *r, const float *src, float *dst, const float *residual, int64_t channel,
-                            int64_t channel_end, int64_t row, int64_t rows) {
+static void run_planes_task(const conv2d_run *r, int64_t image, const float *src, float *dst, const float *residual,
+                            int64_t channel, int64_t channel_end, int64_t row, int64_t rows) {
     const convpool_conv2d *p = r->plan;
     const cp_conv2d_depthwise planes = {
         .src = src,
@@ -765,7 +761,7 @@ static void run_planes_task(const conv2d_run *r, const float *src, float *dst, c
         p->kernels->conv2d_depthwise_width(&planes);
         return;
     }
-    for (; channel < channel_end; channel++) run_width_task(r, src, dst, residual, channel, row, rows);
+    for (; channel < channel_end; channel++) run_width_task(r, image, src, dst, residual, channel, row, rows);
 }
 
 /* Tasks of an image in order: groups or channels outermost, then rows, columns, shares of output channels. */
@@ -789,13 +785,13 @@ static void run_task(const conv2d_run *r, int64_t task, bool first) {
         return;
     }
     if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH && !p->planes) {
-        run_width_task(r, src, dst, residual, task, row, rows);
+        run_width_task(r, image, src, dst, residual, task, row, rows);
         return;
     }
     const int64_t panel = share * p->panels_a_task, panel_end = CP_MIN(p->panels, panel + p->panels_a_task);
     const int64_t j = column * p->columns_a_task, columns = CP_MIN(p->columns_a_task, p->info.ow - j);
     if (p->planes) {
-        run_planes_task(r, src, dst, residual, panel, panel_end, row, rows);
+        run_planes_task(r, image, src, dst, residual, panel, panel_end, row, rows);
     } else if (p->depthwise) {
         run_depthwise_task(r, src, dst, residual, panel, panel_end, row, j, rows, columns);
     } else {

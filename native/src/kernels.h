@@ -10,6 +10,7 @@ enum {
     CP_PANEL = 16,          /* output channels a register tile works on: two vectors */
     CP_TILE_PIXELS = 6,     /* output pixels of a register tile, as the cost model counts on every instruction set */
     CP_PATCHES_PIXELS = 32, /* a multiple of the pixels of a tile of conv2d_patches */
+    CP_POOL2D_LANES = 16,   /* channels that pool2d_lanes works on at once: two vectors */
     CP_BLOCK = 8            /* input channels of a block: the unit of the documented order of arithmetic */
 };
 
@@ -169,7 +170,16 @@ typedef struct cp_conv2d_depthwise {
     float *acc;                         /* [rows_at_once][columns][16] */
 } cp_conv2d_depthwise;
 
-/* Output rows of some channels of one image. pool2d_elements takes every option of the descriptor; the others take f32 without
+/* How pool2d_lanes cuts its work, and where in the workspace its arrays of [row][column][CP_POOL2D_LANES] begin, in floats. */
+typedef struct cp_pool2d_lanes {
+    int64_t rows, columns; /* of dst that are reduced together */
+    int64_t lines;         /* rows of src that are loaded together */
+    int64_t suffix, cells, column_at, line, row, row_at, out, out_at;
+    int64_t bytes; /* of workspace */
+} cp_pool2d_lanes;
+
+/* Output rows of some channels of one image. pool2d_elements takes every option of the descriptor, and so does pool2d_lanes but for
+ * sums over the whole image, and within its workspace; its channels begin at a multiple of 8. The others take f32 without
  * indices, src and dst in one layout: pool2d_width sliding windows on planes, pool2d_channels sliding and adaptive windows on
  * channels that lie side by side, pool2d_global sums of the
  * whole image as one window: of planes without gaps, or of channels side by side. */
@@ -183,6 +193,8 @@ typedef struct cp_pool2d_band {
     const convpool_pool2d_desc *desc; /* with oh and ow filled in */
     int64_t channel, channels;        /* first and number */
     int64_t row, rows;                /* of dst */
+    const cp_pool2d_lanes *lanes;
+    float *workspace;
 } cp_pool2d_band;
 
 typedef struct cp_kernels {

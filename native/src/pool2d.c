@@ -4,6 +4,16 @@
 
 #include <string.h>
 
+/* Which kernel a plan runs. */
+typedef enum pool2d_family {
+    POOL2D_UNPOOL,
+    POOL2D_WIDTH,
+    POOL2D_CHANNELS,
+    POOL2D_GLOBAL,
+    POOL2D_LANES,
+    POOL2D_ELEMENTS
+} pool2d_family;
+
 struct convpool_pool2d {
     cp_plan head;
     convpool_pool2d_desc desc; /* with oh and ow filled in */
@@ -11,6 +21,8 @@ struct convpool_pool2d {
     const cp_kernels *kernels;
     int64_t channels_a_task, rows_a_task;
     int64_t channel_tasks, row_tasks;
+    pool2d_family family;
+    cp_pool2d_lanes lanes;
 };
 
 static convpool_status sliding_size(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after,
@@ -84,6 +96,97 @@ static convpool_status check_desc(convpool_pool2d_desc *d) {
     return CONVPOOL_STATUS_OK;
 }
 
+/* Cells of an axis that n neighbouring windows of `taps` read, at most. */
+static int64_t span_of(const convpool_pool2d_desc *d, int64_t n, int64_t taps, int64_t stride, int64_t dilation, int64_t cells) {
+    const bool adaptive = d->window == CONVPOOL_POOL_WINDOW_ADAPTIVE;
+    const double span =
+        adaptive ? (double)n * (double)taps + 1 : (double)(n - 1) * (double)stride + (double)(taps - 1) * (double)dilation + 1;
+    return span < (double)cells ? (int64_t)span : cells;
+}
+
+/* Lays out the workspace of pool2d_lanes for `rows` x `columns` outputs at a time, and tells its size in floats. */
+static double lanes_layout(const convpool_pool2d_desc *d, cp_pool2d_lanes *l) {
+    const bool indexed = d->indices != CONVPOOL_INDICES_NONE;
+    const int64_t width = span_of(d, l->columns, d->kw, d->stride_w, d->dilation_w, d->iw);
+    const int64_t height = span_of(d, l->rows, d->kh, d->stride_h, d->dilation_h, d->ih);
+    l->lines = CP_MAX(1, CP_MIN(height, 256 / width));
+    const double sizes[] = {2.0 * (double)CP_MAX(CP_MIN(d->kh, d->ih), CP_MIN(d->kw, d->iw)),
+                            (double)cp_ceil_div(l->columns, CP_POOL2D_LANES),
+                            indexed ? (double)width : 0,
+                            (double)l->lines * (double)width,
+                            (double)height * (double)l->columns,
+                            indexed ? (double)height * (double)l->columns : 0,
+                            (double)l->rows * (double)l->columns,
+                            indexed ? (double)l->rows * (double)l->columns : 0};
+    int64_t *const parts[] = {&l->suffix, &l->cells, &l->column_at, &l->line, &l->row, &l->row_at, &l->out, &l->out_at};
+    double floats = 0;
+    for (int i = 0; i < 8; i++) {
+        *parts[i] = (int64_t)floats;
+        floats += sizes[i] * (double)CP_POOL2D_LANES;
+        if (floats > 1e12) break;
+    }
+    return floats;
+}
+
+/* Rows and columns that pool2d_lanes takes together: as many as stay in L1 and L2. False if not even one output would do. */
+static bool lanes_plan(convpool_pool2d *p) {
+    const convpool_pool2d_desc *d = &p->desc;
+    const double near = 1 << 14, far = 1 << 17, most = 1 << 19; /* floats */
+    cp_pool2d_lanes *l = &p->lanes;
+    l->columns = d->ow;
+    l->rows = d->stride_h > (d->kh - 1) * d->dilation_h + 1 ? 1 : d->oh;
+    double floats = lanes_layout(d, l);
+    while (floats > (l->rows > d->kh ? near : far) && l->rows > 1) {
+        l->rows = cp_ceil_div(l->rows, 2);
+        floats = lanes_layout(d, l);
+    }
+    while (floats > far * 2 && l->columns > 1) {
+        l->columns = cp_ceil_div(l->columns, 2);
+        floats = lanes_layout(d, l);
+    }
+    if (floats > most) return false;
+    l->bytes = (int64_t)floats * (int64_t)sizeof(float);
+    return true;
+}
+
+/* Windows that pool2d_width has kernels of their own for. */
+static bool is_small(const convpool_pool2d_desc *d) {
+    return d->kh == d->kw && (d->kh == 2 || d->kh == 3) && d->stride_h == d->stride_w && d->stride_h <= 2 && d->dilation_h == 1 &&
+           d->dilation_w == 1 && d->kind != CONVPOOL_POOL_KIND_LP;
+}
+
+/* Which kernel serves a plan best, or as an algorithm that was asked for. */
+static void choose_family(convpool_pool2d *p) {
+    const convpool_pool2d_desc *d = &p->desc;
+    const bool exact_sizes = CP_MAX(d->kh, d->kw) < 1 << 24;           /* as floats: what vectors of divisors are made from */
+    const bool exact_places = (double)d->ih * (double)d->iw < 1 << 24; /* likewise: what vectors of indices are made from */
+    const bool planes = d->dst_layout == CONVPOOL_LAYOUT_NCHW, sliding = d->window == CONVPOOL_POOL_WINDOW_SLIDING;
+    const bool indexed = d->indices != CONVPOOL_INDICES_NONE;
+    const bool plain = d->src_type == CONVPOOL_DATA_TYPE_F32 && d->src_layout == d->dst_layout &&
+                       (indexed ? exact_places && is_small(d) && planes && sliding : exact_sizes);
+    const pool2d_family other = !plain ? POOL2D_ELEMENTS : !planes ? POOL2D_CHANNELS : sliding ? POOL2D_WIDTH : POOL2D_ELEMENTS;
+    if (d->direction == CONVPOOL_DIRECTION_TRANSPOSED) {
+        p->family = POOL2D_UNPOOL;
+    } else if (d->window == CONVPOOL_POOL_WINDOW_GLOBAL && d->kind != CONVPOOL_POOL_KIND_MAX) {
+        p->family = plain ? POOL2D_GLOBAL : POOL2D_ELEMENTS;
+    } else if (!lanes_plan(p) || (indexed && !exact_places)) {
+        p->family = other;
+    } else if (other == POOL2D_WIDTH && d->algorithm == CONVPOOL_ALGORITHM_AUTO) {
+        p->family = (is_small(d) ? d->ow > 8 : d->channels < 5) ? POOL2D_WIDTH : POOL2D_LANES;
+    } else if (other == POOL2D_WIDTH) {
+        p->family = d->algorithm == CONVPOOL_ALGORITHM_POOL_WIDTH ? POOL2D_WIDTH : POOL2D_LANES;
+    } else if (other == POOL2D_CHANNELS) {
+        p->family = (d->kh + 1) * d->kw > 12 ? POOL2D_LANES : POOL2D_CHANNELS;
+    } else {
+        p->family = POOL2D_LANES;
+    }
+}
+
+static convpool_algorithm algorithm_of(const convpool_pool2d *p) {
+    const bool planes = p->desc.dst_layout == CONVPOOL_LAYOUT_NCHW;
+    return p->family != POOL2D_LANES && planes ? CONVPOOL_ALGORITHM_POOL_WIDTH : CONVPOOL_ALGORITHM_POOL_CHANNELS;
+}
+
 static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc) {
     const double task_taps = 1 << 16;
     int64_t n, taps;
@@ -95,9 +198,6 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
     if (p->kernels == NULL) return CONVPOOL_STATUS_UNSUPPORTED_ISA;
     status = check_desc(d);
     if (status != CONVPOOL_STATUS_OK) return status;
-    const convpool_algorithm algorithm =
-        d->dst_layout == CONVPOOL_LAYOUT_NCHW ? CONVPOOL_ALGORITHM_POOL_WIDTH : CONVPOOL_ALGORITHM_POOL_CHANNELS;
-    if (d->algorithm != CONVPOOL_ALGORITHM_AUTO && d->algorithm != algorithm) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
     int64_t channels;
     if (!cp_add(d->channels, 7, &channels) || !cp_mul(channels, d->ih, &n) || !cp_mul(n, d->iw, &n) ||
         !cp_mul(n, sizeof(int64_t), &n) || !cp_mul(channels, d->oh, &n) || !cp_mul(n, d->ow, &n) ||
@@ -105,11 +205,18 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
         !cp_mul(d->kh, d->kw, &taps) || !cp_mul(d->channels, d->oh, &n) || !cp_mul(n, d->ow, &n) || !cp_mul(n, taps, &n)) {
         return CONVPOOL_STATUS_SIZE_OVERFLOW;
     }
+    choose_family(p);
+    const convpool_algorithm algorithm = algorithm_of(p);
+    if (d->algorithm != CONVPOOL_ALGORITHM_AUTO && d->algorithm != algorithm) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
     /* A task is some channels of an image, whole planes or rows of one. Channels side by side are one task's as far as they go. */
-    const double row = (double)d->ow * (double)taps;
-    const int64_t unit = d->dst_layout == CONVPOOL_LAYOUT_NCHW ? 1 : d->dst_layout == CONVPOOL_LAYOUT_NHWC ? d->channels : 8;
+    const int64_t taps_moved = p->family == POOL2D_LANES ? d->kh + d->kw + 8 : taps;
+    const double row = (double)d->ow * (double)taps_moved;
+    const int64_t unit = d->dst_layout == CONVPOOL_LAYOUT_NHWC   ? d->channels
+                         : p->family == POOL2D_LANES             ? CP_POOL2D_LANES
+                         : d->dst_layout == CONVPOOL_LAYOUT_NCHW ? 1
+                                                                 : 8;
     const double unit_row = row * (double)unit;
-    if (d->direction == CONVPOOL_DIRECTION_TRANSPOSED) {
+    if (p->family == POOL2D_UNPOOL) {
         p->rows_a_task = d->oh;
         p->channels_a_task = 8;
     } else if (unit_row * (double)d->oh >= task_taps) {
@@ -129,6 +236,7 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
         .oh = d->oh,
         .ow = d->ow,
         .plan_bytes = sizeof *p,
+        .workspace_bytes = p->family == POOL2D_LANES ? p->lanes.bytes : 0,
         .tasks = p->channel_tasks * p->row_tasks,
         .flops = n,
     };
@@ -169,6 +277,7 @@ int64_t convpool_pool2d_task_count(const convpool_pool2d *p, int64_t batch) {
 typedef struct pool2d_run {
     const convpool_pool2d *plan;
     cp_tensor src, dst, indices;
+    float *workspace;
 } pool2d_run;
 
 static int64_t element_size(convpool_data_type type) { return type == CONVPOOL_DATA_TYPE_U8 ? 1 : 4; }
@@ -176,21 +285,25 @@ static int64_t element_size(convpool_data_type type) { return type == CONVPOOL_D
 static convpool_status check_run(pool2d_run *r, const convpool_pool2d_args *a) {
     const convpool_pool2d_desc *d = &r->plan->desc;
     const bool forward = d->direction == CONVPOOL_DIRECTION_FORWARD, indexed = d->indices != CONVPOOL_INDICES_NONE;
-    const int64_t n = a->batch, c = d->channels;
-    const cp_tensor image = {NULL, d->src_layout, element_size(d->src_type), n, c, d->ih, d->iw, {0}};
-    const cp_tensor pooled = {NULL, d->dst_layout, element_size(d->dst_type), n, c, d->oh, d->ow, {0}};
+    const cp_tensor image = {.batch = a->batch, .channels = d->channels, .height = d->ih, .width = d->iw};
+    const cp_tensor pooled = {.batch = a->batch, .channels = d->channels, .height = d->oh, .width = d->ow};
     r->src = forward ? image : pooled;
     r->dst = forward ? pooled : image;
-    if (!forward) { /* Same sizes the other way round; the layouts stay with src and dst. */
-        r->src.layout = d->src_layout;
-        r->dst.layout = d->dst_layout;
-    }
     r->indices = pooled;
-    r->indices.layout = d->dst_layout;
+    r->src.layout = d->src_layout;
+    r->dst.layout = r->indices.layout = d->dst_layout;
+    r->src.element_size = element_size(d->src_type);
+    r->dst.element_size = element_size(d->dst_type);
     r->indices.element_size = sizeof(int64_t);
     r->src.data = a->src;
     r->dst.data = a->dst;
     r->indices.data = a->indices;
+    r->workspace = a->workspace;
+    if (r->plan->info.workspace_bytes > 0) {
+        if (a->workspace == NULL) return CONVPOOL_STATUS_NULL_POINTER;
+        if (!cp_is_aligned(a->workspace, CONVPOOL_ALIGNMENT)) return CONVPOOL_STATUS_MISALIGNED;
+        if (a->workspace_bytes < r->plan->info.workspace_bytes) return CONVPOOL_STATUS_BUFFER_TOO_SMALL;
+    }
     if (!indexed && a->indices != NULL) return CONVPOOL_STATUS_UNSUPPORTED_INDICES;
     convpool_status status = cp_tensor_init(&r->src, a->src_strides, false);
     if (status == CONVPOOL_STATUS_OK) status = cp_tensor_init(&r->dst, a->dst_strides, true);
@@ -203,44 +316,25 @@ static convpool_status check_run(pool2d_run *r, const convpool_pool2d_args *a) {
     return CONVPOOL_STATUS_OK;
 }
 
-static void *at(const cp_tensor *t, int64_t image) {
-    return t->data == NULL ? NULL : (char *)(uintptr_t)t->data + image * t->strides.batch * t->element_size;
-}
-
-static int64_t offset(const cp_tensor *t, int64_t c, int64_t i, int64_t j) {
-    return cp_channel_offset(t->layout, t->strides.channel, c) + i * t->strides.row + j * t->strides.column;
-}
-
-/* Sets channels [channel, channel + channels) of some rows of an image to zero. */
-static void clear(const cp_tensor *t, int64_t image, int64_t channel, int64_t channels, int64_t row, int64_t rows) {
-    char *data = at(t, image);
-    for (int64_t c = channel; c < channel + channels; c++) {
-        for (int64_t i = row; i < row + rows; i++) {
-            for (int64_t j = 0; j < t->width; j++) {
-                memset(data + offset(t, c, i, j) * t->element_size, 0, (size_t)t->element_size);
-            }
-        }
-    }
-}
-
 static convpool_status unpool_task(const pool2d_run *r, int64_t image, int64_t channel, int64_t channels) {
     const convpool_pool2d_desc *d = &r->plan->desc;
-    const char *src = at(&r->src, image);
-    char *dst = at(&r->dst, image);
-    const int64_t *indices = at(&r->indices, image);
+    const char *src = cp_tensor_image(&r->src, image);
+    char *dst = cp_tensor_image(&r->dst, image);
+    const int64_t *indices = cp_tensor_image(&r->indices, image);
     convpool_status status = CONVPOOL_STATUS_OK;
-    clear(&r->dst, image, channel, channels + cp_spare_channels(r->dst.layout, d->channels, channel + channels), 0, d->ih);
+    cp_tensor_clear(&r->dst, image, channel, channels + cp_spare_channels(r->dst.layout, d->channels, channel + channels), 0,
+                    d->ih);
     for (int64_t c = channel; c < channel + channels; c++) {
         for (int64_t i = 0; i < d->oh; i++) {
             for (int64_t j = 0; j < d->ow; j++) {
-                const int64_t index = indices[offset(&r->indices, c, i, j)], size = r->src.element_size;
+                const int64_t index = indices[cp_tensor_offset(&r->indices, c, i, j)], size = r->src.element_size;
                 if (index == -1) continue;
                 if (index < 0 || index >= d->ih * d->iw) {
                     status = CONVPOOL_STATUS_INVALID_INDEX;
                     continue;
                 }
-                memcpy(dst + offset(&r->dst, c, index / d->iw, index % d->iw) * size, src + offset(&r->src, c, i, j) * size,
-                       (size_t)size);
+                memcpy(dst + cp_tensor_offset(&r->dst, c, index / d->iw, index % d->iw) * size,
+                       src + cp_tensor_offset(&r->src, c, i, j) * size, (size_t)size);
             }
         }
     }
@@ -252,9 +346,9 @@ static void pool_task(const pool2d_run *r, int64_t image, int64_t channel, int64
     const convpool_pool2d_desc *d = &p->desc;
     const bool tensor_indices = d->indices == CONVPOOL_INDICES_TENSOR;
     const cp_pool2d_band band = {
-        .src = at(&r->src, image),
-        .dst = at(&r->dst, image),
-        .indices = at(&r->indices, image),
+        .src = cp_tensor_image(&r->src, image),
+        .dst = cp_tensor_image(&r->dst, image),
+        .indices = cp_tensor_image(&r->indices, image),
         .index_base = tensor_indices ? image * d->channels * d->ih * d->iw : 0,
         .index_plane = tensor_indices ? d->ih * d->iw : 0,
         .src_strides = r->src.strides,
@@ -265,24 +359,24 @@ static void pool_task(const pool2d_run *r, int64_t image, int64_t channel, int64
         .channels = channels,
         .row = row,
         .rows = rows,
+        .lanes = &p->lanes,
+        .workspace = r->workspace,
     };
-    const bool exact_sizes = CP_MAX(d->kh, d->kw) < 1 << 24; /* as floats: what vectors of divisors are made from */
-    const bool plain = d->src_type == CONVPOOL_DATA_TYPE_F32 && d->indices == CONVPOOL_INDICES_NONE &&
-                       d->src_layout == d->dst_layout && exact_sizes;
-    const bool planes = d->dst_layout == CONVPOOL_LAYOUT_NCHW, global = d->window == CONVPOOL_POOL_WINDOW_GLOBAL;
-    const bool gapless = d->ih == 1 || r->src.strides.row == d->iw;
-    if (plain && global && d->kind != CONVPOOL_POOL_KIND_MAX && (!planes || gapless)) {
-        p->kernels->pool2d_global(&band);
-    } else if (plain && planes && d->window == CONVPOOL_POOL_WINDOW_SLIDING) {
+    const bool planes = d->dst_layout == CONVPOOL_LAYOUT_NCHW, gapless = d->ih == 1 || r->src.strides.row == d->iw;
+    if (p->family == POOL2D_WIDTH) {
         p->kernels->pool2d_width(&band);
-    } else if (plain && !planes) {
+    } else if (p->family == POOL2D_CHANNELS) {
         p->kernels->pool2d_channels(&band);
+    } else if (p->family == POOL2D_LANES) {
+        p->kernels->pool2d_lanes(&band);
+    } else if (p->family == POOL2D_GLOBAL && (!planes || gapless)) {
+        p->kernels->pool2d_global(&band);
     } else {
         p->kernels->pool2d_elements(&band);
     }
     const int64_t spare = cp_spare_channels(r->dst.layout, d->channels, channel + channels);
-    clear(&r->dst, image, channel + channels, spare, row, rows);
-    if (band.indices != NULL) clear(&r->indices, image, channel + channels, spare, row, rows);
+    cp_tensor_clear(&r->dst, image, channel + channels, spare, row, rows);
+    if (band.indices != NULL) cp_tensor_clear(&r->indices, image, channel + channels, spare, row, rows);
 }
 
 convpool_status convpool_pool2d_run(const convpool_pool2d *plan, const convpool_pool2d_args *args) {

@@ -48,13 +48,13 @@ typedef struct pool2d_case {
 enum { BOUND_INFINITY = 99999, BOUND_MINUS_ZERO = 88888, CASE_TEXT_SIZE = 2048 };
 
 /** The case of a seed and a number. The first TAIL_CASES numbers go through 1..33 channels (in, out, depthwise) and 1..33 columns.
- */
+ * After WINDOW_CASES more, two poolings of three are about small windows on wide planes and about long windows. */
 conv2d_case conv2d_case_make(uint64_t seed, uint64_t number);
 pool2d_case pool2d_case_make(uint64_t seed, uint64_t number);
 /** Convolutions of 3x3 and, every fifth, 5x5 with stride 1, Winograd forced; the first 99 numbers go through 1..33 channels (in,
  *  out) and columns. */
 conv2d_case winograd_case_make(uint64_t seed, uint64_t number);
-enum { TAIL_CASES = 33 * 12 };
+enum { TAIL_CASES = 33 * 12, WINDOW_CASES = 500 };
 
 void conv2d_case_text(const conv2d_case *c, char text[CASE_TEXT_SIZE]);
 void pool2d_case_text(const pool2d_case *c, char text[CASE_TEXT_SIZE]);

@@ -62,12 +62,52 @@ static void random_axis(rng *r, int64_t *in, int64_t *kernel, int64_t *stride, i
     if (*in + *before + *after < dilated) *in = dilated - *before - *after;
 }
 
+/* Which windows a case is about: any, square ones of 2 and 3 on wide planes, or long ones. */
+typedef enum windows { WINDOWS_ANY, WINDOWS_SMALL, WINDOWS_LONG } windows;
+
+static void windows_shape(rng *r, pool2d_case *c, windows which) {
+    const bool small = which == WINDOWS_SMALL;
+    c->kind = PICK(r, CONVPOOL_POOL_KIND_MAX, CONVPOOL_POOL_KIND_MAX, CONVPOOL_POOL_KIND_AVERAGE, CONVPOOL_POOL_KIND_LP);
+    c->window = CONVPOOL_POOL_WINDOW_SLIDING;
+    c->channels = rng_range(r, 1, small ? 4 : 40);
+    c->ih = rng_range(r, small ? 2 : 1, small ? 24 : 40);
+    c->iw = rng_range(r, small ? 2 : 1, small ? 90 : 40);
+    c->src_layout = c->dst_layout = small ? CONVPOOL_LAYOUT_NCHW : rng_range(r, 0, 2);
+}
+
+static void small_windows(rng *r, pool2d_case *c) {
+    c->kh = c->kw = rng_range(r, 2, 3);
+    c->stride_h = c->stride_w = rng_range(r, 1, 2);
+    c->dilation_h = c->dilation_w = 1;
+    int64_t *const pads[] = {&c->pad_top, &c->pad_bottom, &c->pad_left, &c->pad_right};
+    for (int i = 0; i < 4; i++) *pads[i] = rng_range(r, 0, c->kh - 1);
+    if (c->ih < c->kh) c->ih = c->kh;
+    if (c->iw < c->kw) c->iw = c->kw;
+}
+
+static void long_axis(rng *r, int64_t *in, int64_t *kernel, int64_t *stride, int64_t *dilation, int64_t *before, int64_t *after) {
+    *kernel = rng_range(r, 1, 30);
+    *stride = rng_range(r, 1, 5);
+    *dilation = PICK(r, 1, 1, 1, 2, 3, 4);
+    const int64_t dilated = (*kernel - 1) * *dilation + 1;
+    *before = rng_range(r, 0, dilated - 1);
+    *after = rng_range(r, 0, dilated - 1);
+    if (*in + *before + *after < dilated) *in = dilated - *before - *after;
+}
+
 static void describe(const pool2d_case *c, convpool_pool2d_desc *d);
 
-static void random_window(rng *r, pool2d_case *c) {
+static void random_window(rng *r, pool2d_case *c, windows which) {
     if (c->window == CONVPOOL_POOL_WINDOW_SLIDING) {
-        random_axis(r, &c->ih, &c->kh, &c->stride_h, &c->dilation_h, &c->pad_top, &c->pad_bottom);
-        random_axis(r, &c->iw, &c->kw, &c->stride_w, &c->dilation_w, &c->pad_left, &c->pad_right);
+        if (which == WINDOWS_SMALL) small_windows(r, c);
+        if (which == WINDOWS_LONG) {
+            long_axis(r, &c->ih, &c->kh, &c->stride_h, &c->dilation_h, &c->pad_top, &c->pad_bottom);
+            long_axis(r, &c->iw, &c->kw, &c->stride_w, &c->dilation_w, &c->pad_left, &c->pad_right);
+        }
+        if (which == WINDOWS_ANY) {
+            random_axis(r, &c->ih, &c->kh, &c->stride_h, &c->dilation_h, &c->pad_top, &c->pad_bottom);
+            random_axis(r, &c->iw, &c->kw, &c->stride_w, &c->dilation_w, &c->pad_left, &c->pad_right);
+        }
         c->ceil_mode = rng_chance(r, 35);
         if (c->kind == CONVPOOL_POOL_KIND_AVERAGE) {
             c->count_include_pad = rng_range(r, 0, 1);
@@ -90,9 +130,9 @@ static void random_window(rng *r, pool2d_case *c) {
     }
 }
 
-static void random_rest(rng *r, pool2d_case *c) {
+static void random_rest(rng *r, pool2d_case *c, windows which) {
     if (c->kind == CONVPOOL_POOL_KIND_LP) c->p = rng_range(r, 1, 2);
-    random_window(r, c);
+    random_window(r, c, which);
     if (c->kind == CONVPOOL_POOL_KIND_MAX) {
         c->indices = rng_chance(r, 50) ? CONVPOOL_INDICES_NONE : rng_range(r, 1, 2);
         const bool sliding_floats = c->window == CONVPOOL_POOL_WINDOW_SLIDING && c->src_type == CONVPOOL_DATA_TYPE_F32;
@@ -126,15 +166,18 @@ static int64_t cost(const pool2d_case *c) {
 
 pool2d_case pool2d_case_make(uint64_t seed, uint64_t number) {
     rng r = rng_make(seed, number);
-    const int64_t most = rng_chance(&r, 5) ? 200000 : 30000;
+    const windows which = number < TAIL_CASES + WINDOW_CASES ? WINDOWS_ANY : (windows)(number % 3);
+    const int64_t most = rng_chance(&r, 5) || which != WINDOWS_ANY ? 200000 : 30000;
     pool2d_case c;
     do {
         memset(&c, 0, sizeof c);
         if (number < TAIL_CASES)
             tail_shape(&r, &c, number);
-        else
+        else if (which == WINDOWS_ANY)
             random_shape(&r, &c);
-        random_rest(&r, &c);
+        else
+            windows_shape(&r, &c, which);
+        random_rest(&r, &c, which);
     } while (cost(&c) > most);
     return c;
 }

@@ -157,14 +157,54 @@ static void test_arithmetic(rng *r) {
     }
 }
 
+static float first_max(float x, float y) { return isnan(x) ? x : y > x || isnan(y) ? y : x; }
+
+/* Operations on 16 floats say the same as those on 8; the maximum's place goes with it. */
 static void test_wide(rng *r) {
-    float a[16], b[16], c[16], fma[16], fma1[16];
-    for (int i = 0; i < 16; i++) hard(r, &a[i], &b[i], &c[i]);
-    v16_store(fma, v16_fma(v16_load(a), v16_load(b), v16_load(c)));
-    v16_store(fma1, v16_fma1(v16_load(a), b[0], v16_load(c)));
+    float a[16], b[16], c[16], place[16], other[16], out[8][16];
     for (int i = 0; i < 16; i++) {
-        expect("v16_fma", oracle_fma(a[i], b[i], c[i]), fma[i], a[i], b[i], c[i]);
-        expect("v16_fma1", oracle_fma(a[i], b[0], c[i]), fma1[i], a[i], b[0], c[i]);
+        hard(r, &a[i], &b[i], &c[i]);
+        if (rng_chance(r, 30)) a[i] = special(r), b[i] = special(r);
+        place[i] = (float)rng_range(r, -1, 99);
+        other[i] = (float)rng_range(r, -1, 99);
+    }
+    const float s = b[0];
+    const v16 va = v16_load(a), vb = v16_load(b), vc = v16_load(c);
+    v16 max = va, at = v16_load(place);
+    v16_max_first_at(&max, &at, vb, v16_load(other));
+    const v16 results[8] = {v16_add(va, vb),     v16_div(va, vb),     v16_sqrt(va),          v16_abs(va),
+                            v16_fma(va, vb, vc), v16_fma1(va, s, vc), v16_max_first(va, vb), max};
+    for (int i = 0; i < 8; i++) v16_store(out[i], results[i]);
+    v16_store(c, at);
+    for (int i = 0; i < 16; i++) {
+        const float x = a[i], y = b[i];
+        const bool taken = y > x || (isnan(y) && !isnan(x));
+        expect("v16_add", x + y, out[0][i], x, y, 0);
+        expect("v16_div", x / y, out[1][i], x, y, 0);
+        expect("v16_sqrt", sqrtf(x), out[2][i], x, 0, 0);
+        expect("v16_abs", fabsf(x), out[3][i], x, 0, 0);
+        expect("v16_max_first", first_max(x, y), out[6][i], x, y, 0);
+        expect("v16_max_first_at", taken ? y : x, out[7][i], x, y, 0);
+        expect("v16_max_first_at, place", taken ? other[i] : place[i], c[i], x, y, 0);
+    }
+    int64_t places[16];
+    v16_store_places(places, v16_load(place), (int64_t)1 << 40);
+    for (int i = 0; i < 16; i++) {
+        const int64_t off = places[i] - ((int64_t)1 << 40);
+        expect("v16_store_places", place[i], (float)off, place[i], 0, 0);
+    }
+    v16_store(out[0], v16_set1(s));
+    v16_store(out[1], v16_zero());
+    v16_store(out[2], v16_mul(va, vb));
+    v16_store(out[3], v16_max3_first(va, vb, vc));
+    v16_store(c, vc);
+    for (int i = 0; i < 16; i++) {
+        expect("v16_fma", oracle_fma(a[i], b[i], c[i]), out[4][i], a[i], b[i], c[i]);
+        expect("v16_fma1", oracle_fma(a[i], s, c[i]), out[5][i], a[i], s, c[i]);
+        expect("v16_set1", s, out[0][i], s, 0, 0);
+        expect("v16_zero", 0.0f, out[1][i], 0, 0, 0);
+        expect("v16_mul", a[i] * b[i], out[2][i], a[i], b[i], 0);
+        expect("v16_max3_first", first_max(first_max(a[i], b[i]), c[i]), out[3][i], a[i], b[i], c[i]);
     }
 }
 
@@ -264,6 +304,49 @@ static void test_memory(rng *r, guarded *g, guard_side side) {
     }
 }
 
+/* The same for 16 floats; picks, and what lies ahead, read exactly what they need. */
+static void test_wide_memory(rng *r, guarded *g, guard_side side) {
+    float out[16], in[34];
+    for (int i = 0; i < 34; i++) in[i] = any_bits(r);
+    const int64_t n = rng_range(r, 0, 16);
+    float *p = guarded_place(g, (size_t)n * sizeof(float), sizeof(float), 0, side);
+    v16_storen(p, v16_load(in), n);
+    for (int64_t i = 0; i < n; i++) expect("v16_storen", in[i], p[i], (float)n, (float)i, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "v16_storen of %d wrote beyond them", (int)n);
+
+    const int64_t begin = rng_range(r, 0, 16), end = rng_range(r, begin, 16), far = ((int64_t)1 << 31) + 20;
+    const float *there = guarded_place(g, (size_t)(end - begin) * sizeof(float), sizeof(float), 0, side);
+    memcpy(g->data, in + begin, g->size);
+    const v16_mask mask = v16_range(begin == 0 ? -far : begin, end == 16 ? far : end);
+    v16_store(out, v16_load_masked(there - begin, mask));
+    for (int64_t i = 0; i < 16; i++) {
+        expect("v16_load_masked", begin <= i && i < end ? in[i] : 0.0f, out[i], (float)begin, (float)end, (float)i);
+    }
+    v16_store(out, v16_load_or(there - begin, mask, v16_load(in + 16)));
+    for (int64_t i = 0; i < 16; i++) {
+        expect("v16_load_or", begin <= i && i < end ? in[i] : in[16 + i], out[i], (float)begin, (float)end, (float)i);
+    }
+
+    const float *q = memcpy(guarded_place(g, 33 * sizeof(float), sizeof(float), 0, side), in, 33 * sizeof(float));
+    const v16 even = v16_pick_even(v16_load(q), v16_load(q + 16)), even15 = v16_pick_even15(v16_load(q), v16_load(q + 15));
+    const v16 odd_ones = v16_pick_odd(v16_load(q), v16_load(q + 16));
+    float picked[6][16];
+    v16_store(picked[0], v16_in_order(even));
+    v16_store(picked[1], v16_in_order(odd_ones));
+    v16_store(picked[2], v16_in_order(even15));
+    v16_store(picked[3], v16_in_order(v16_even_ahead(even, q)));
+    v16_store(picked[4], v16_ahead1(v16_load(q), q));
+    v16_store(picked[5], v16_ahead2(v16_load(q + 15), q + 15));
+    for (int i = 0; i < 16; i++) {
+        expect("v16_pick_even", in[2 * i], picked[0][i], (float)i, 0, 0);
+        expect("v16_pick_odd", in[2 * i + 1], picked[1][i], (float)i, 0, 0);
+        expect("v16_pick_even15", in[2 * i], picked[2][i], (float)i, 0, 0);
+        expect("v16_even_ahead", in[2 * i + 2], picked[3][i], (float)i, 0, 0);
+        expect("v16_ahead1", in[i + 1], picked[4][i], (float)i, 0, 0);
+        expect("v16_ahead2", in[i + 17], picked[5][i], (float)i, 0, 0);
+    }
+}
+
 /* Only elements [begin, end) exist. A range may begin and end far outside the vector. */
 static void test_masks(rng *r, guarded *g, guard_side side) {
     const int64_t far = ((int64_t)1 << 31) + 5;
@@ -315,6 +398,8 @@ int main(int argc, char **argv) {
             test_widest(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_memory(&r, &memory, GUARD_AT_END);
             test_memory(&r, &memory, GUARD_AT_BEGIN);
+            test_wide_memory(&r, &memory, GUARD_AT_END);
+            test_wide_memory(&r, &memory, GUARD_AT_BEGIN);
             test_masks(&r, &memory, GUARD_AT_END);
             test_masks(&r, &memory, GUARD_AT_BEGIN);
         }

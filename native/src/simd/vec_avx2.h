@@ -50,6 +50,14 @@ static CP_INLINE v8 v8_max_first(v8 max, v8 x) {
     const v8 greater = _mm256_max_ps(x, max);
     return _mm256_blendv_ps(greater, x, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
 }
+static CP_INLINE v8 v8_max3_first(v8 a, v8 b, v8 c) {
+    return _mm256_or_ps(_mm256_max_ps(c, _mm256_max_ps(b, a)), _mm256_cmp_ps(b, c, _CMP_UNORD_Q)); /* All ones is a NaN. */
+}
+static CP_INLINE void v8_max_first_at(v8 *max, v8 *at, v8 x, v8 x_at) {
+    const v8 taken = _mm256_and_ps(_mm256_cmp_ps(x, *max, _CMP_NLE_UQ), _mm256_cmp_ps(*max, *max, _CMP_ORD_Q));
+    *max = _mm256_blendv_ps(*max, x, taken);
+    *at = _mm256_blendv_ps(*at, x_at, taken);
+}
 static CP_INLINE v8 v8_pow2_of_biased(v8 t) {
     const __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(bits, _mm256_set1_epi32(0x3F800000)));
@@ -74,20 +82,7 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
 }
 
 #ifndef CP_HAVE_V16
-#include "simd/vec_wide8.h"
-
-typedef struct v16 {
-    v8 lo, hi;
-} v16;
-static CP_INLINE v16 v16_zero(void) { return (v16){v8_zero(), v8_zero()}; }
-static CP_INLINE v16 v16_load(const float *p) { return (v16){v8_load(p), v8_load(p + 8)}; }
-static CP_INLINE void v16_store(float *p, v16 a) {
-    v8_store(p, a.lo);
-    v8_store(p + 8, a.hi);
-}
-static CP_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return (v16){v8_fma(a.lo, b.lo, c.lo), v8_fma(a.hi, b.hi, c.hi)}; }
-static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return (v16){v8_fma1(a.lo, b, c.lo), v8_fma1(a.hi, b, c.hi)}; }
-
+#include "simd/vec_pair.h"
 #include "simd/vec_wide8.h"
 #endif
 

@@ -75,6 +75,15 @@ static CP_INLINE float32x4_t v4_max_first(float32x4_t max, float32x4_t x) {
     return vbslq_f32(vcleq_f32(x, max), max, vbslq_f32(vceqq_f32(max, max), x, max));
 }
 static CP_INLINE v8 v8_max_first(v8 max, v8 x) { return v8_of(v4_max_first(max.lo, x.lo), v4_max_first(max.hi, x.hi)); }
+static CP_INLINE v8 v8_max3_first(v8 a, v8 b, v8 c) { return v8_max_first(v8_max_first(a, b), c); }
+static CP_INLINE uint32x4_t v4_takes(float32x4_t max, float32x4_t x) {
+    return vandq_u32(vmvnq_u32(vcleq_f32(x, max)), vceqq_f32(max, max));
+}
+static CP_INLINE void v8_max_first_at(v8 *max, v8 *at, v8 x, v8 x_at) {
+    const uint32x4_t lo = v4_takes(max->lo, x.lo), hi = v4_takes(max->hi, x.hi);
+    *max = v8_of(vbslq_f32(lo, x.lo, max->lo), vbslq_f32(hi, x.hi, max->hi));
+    *at = v8_of(vbslq_f32(lo, x_at.lo, at->lo), vbslq_f32(hi, x_at.hi, at->hi));
+}
 static CP_INLINE float32x4_t v4_pow2_of_biased(float32x4_t t) {
     return vreinterpretq_f32_u32(vaddq_u32(vshlq_n_u32(vreinterpretq_u32_f32(t), 23), vdupq_n_u32(0x3F800000u)));
 }
@@ -98,19 +107,8 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
         r[i + 4] = v8_of(b[i], d[i]);
     }
 }
-typedef struct v16 {
-    v8 lo, hi;
-} v16;
-static CP_INLINE v16 v16_zero(void) { return (v16){v8_zero(), v8_zero()}; }
-static CP_INLINE v16 v16_load(const float *p) { return (v16){v8_load(p), v8_load(p + 8)}; }
-static CP_INLINE void v16_store(float *p, v16 a) {
-    v8_store(p, a.lo);
-    v8_store(p + 8, a.hi);
-}
-static CP_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return (v16){v8_fma(a.lo, b.lo, c.lo), v8_fma(a.hi, b.hi, c.hi)}; }
-static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return (v16){v8_fma1(a.lo, b, c.lo), v8_fma1(a.hi, b, c.hi)}; }
+#include "simd/vec_pair.h"
 
-#include "simd/vec_wide8.h"
 static CP_INLINE float cp_fma(float a, float b, float c) {
     return vget_lane_f32(vfma_f32(vdup_n_f32(c), vdup_n_f32(a), vdup_n_f32(b)), 0);
 }

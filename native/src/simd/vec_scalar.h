@@ -78,6 +78,17 @@ static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) { CP_LANES(x.f[i] < y.
 static CP_INLINE v8 v8_clip(v8 x, v8 lo, v8 hi) { CP_LANES(x.f[i] < lo.f[i] ? lo.f[i] : x.f[i] > hi.f[i] ? hi.f[i] : x.f[i]); }
 /* One step of the max scan: x if it is greater or NaN, else max; a NaN in max stays NaN. */
 static CP_INLINE v8 v8_max_first(v8 max, v8 x) { CP_LANES(x.f[i] > max.f[i] || x.f[i] != x.f[i] ? x.f[i] : max.f[i]); }
+/* The scan over a, b, c. */
+static CP_INLINE v8 v8_max3_first(v8 a, v8 b, v8 c) { return v8_max_first(v8_max_first(a, b), c); }
+/* A step of the scan for a maximum and where it was found. */
+static CP_INLINE void v8_max_first_at(v8 *max, v8 *at, v8 x, v8 x_at) {
+    for (int i = 0; i < 8; i++) {
+        if (x.f[i] > max->f[i] || (x.f[i] != x.f[i] && max->f[i] == max->f[i])) {
+            max->f[i] = x.f[i];
+            at->f[i] = x_at.f[i];
+        }
+    }
+}
 /* The float whose bits are (bits(t) << 23) + 0x3F800000. */
 static CP_INLINE v8 v8_pow2_of_biased(v8 t) {
     uint32_t bits[8];
@@ -97,20 +108,8 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
     }
 }
 
-/* A panel of 16 output channels: two v8, or one register where there is one that wide. */
-typedef struct v16 {
-    v8 lo, hi;
-} v16;
-static CP_INLINE v16 v16_zero(void) { return (v16){v8_zero(), v8_zero()}; }
-static CP_INLINE v16 v16_load(const float *p) { return (v16){v8_load(p), v8_load(p + 8)}; }
-static CP_INLINE void v16_store(float *p, v16 a) {
-    v8_store(p, a.lo);
-    v8_store(p + 8, a.hi);
-}
-static CP_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return (v16){v8_fma(a.lo, b.lo, c.lo), v8_fma(a.hi, b.hi, c.hi)}; }
-static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return (v16){v8_fma1(a.lo, b, c.lo), v8_fma1(a.hi, b, c.hi)}; }
-
-#include "simd/vec_wide8.h"
+/* v16 is 16 floats: a pair of v8, or one register where there is one that wide. */
+#include "simd/vec_pair.h"
 
 #undef CP_LANES
 

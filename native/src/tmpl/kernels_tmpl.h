@@ -41,6 +41,10 @@
 #include "tmpl/conv2d_patches_tmpl.h"
 #include "tmpl/conv2d_width_tmpl.h"
 #include "tmpl/pool2d_tmpl.h"
+#include "tmpl/pool2d_blocks_tmpl.h"
+#include "tmpl/pool2d_channels_tmpl.h"
+#include "tmpl/pool2d_width_tmpl.h"
+#include "tmpl/pool2d_lanes_tmpl.h"
 #include "tmpl/winograd_tmpl.h"
 
 #define CP_TABLE_OF(isa) cp_kernels__##isa
