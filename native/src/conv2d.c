@@ -24,8 +24,9 @@ struct convpool_conv2d {
     int64_t channels_a_pass; /* input channels that are multiplied at once */
     int64_t channels_packed; /* and packed at once: as many, or all */
     int64_t panel_tasks, row_tasks, column_tasks;
-    bool patches; /* direct-width by conv2d_patches: all pixels as one row */
-    int64_t channels_a_task;
+    bool patches;            /* direct-width by conv2d_patches: all pixels as one row */
+    bool image;              /* direct-width by conv2d_image */
+    int64_t channels_a_task; /* output channels of direct-width */
     int64_t weights_bytes;
     const float *weights;
     const float *bias; /* [group][panel][16], or [out_channels] for direct-width */
@@ -213,14 +214,26 @@ static void block_planes(convpool_conv2d *p, int64_t oh, int64_t ow) {
     p->column_tasks = 1;
 }
 
+/* Whether conv2d_image can do it; it is slow at the ends of a row. */
+static bool suits_image(const convpool_conv2d *p, int64_t ow) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const bool small = d->kh <= CP_IMAGE_KERNEL && d->kw <= CP_IMAGE_REACH && reach(1, 1, d->kw, d->dilation_w) <= CP_IMAGE_REACH;
+    return d->src_layout == CONVPOOL_LAYOUT_NCHW && d->stride_h == 1 && d->stride_w == 1 && small && ow >= 48;
+}
+
 /* Rows of a direct-width task: enough to be worth a task, few enough to share. */
 static void block_width(convpool_conv2d *p, int64_t oh, int64_t ow) {
+    enum { IMAGE_ROWS = 12 }; /* a multiple of the rows that conv2d_image does at once, 4 or less */
     const double task_products = 1 << 18;
     const convpool_conv2d_desc *d = &p->desc;
     const double row = (double)ow * (double)d->kh * (double)d->kw * (double)p->group_in;
+    p->image = suits_image(p, ow);
     p->rows_a_task = cp_share(oh, (int64_t)CP_MIN((double)oh, CP_MAX(8.0, task_products / row)));
+    if (p->image) p->rows_a_task = CP_MIN(oh, cp_ceil_div(p->rows_a_task, IMAGE_ROWS) * IMAGE_ROWS);
     p->row_tasks = cp_ceil_div(oh, p->rows_a_task);
-    p->column_tasks = p->panel_tasks = 1;
+    p->column_tasks = 1;
+    p->channels_a_task = p->image ? cp_share(p->group_out, CP_IMAGE_CHANNELS) : 1;
+    p->panel_tasks = cp_ceil_div(p->group_out, p->channels_a_task);
 }
 
 /* Cost of an output of a depthwise layer, in cycles of two FMAs of 8 lanes, measured on Zen 5: with lanes along the channels
@@ -260,9 +273,12 @@ static double patches_cost(const convpool_conv2d *p, double products, double pix
     return CP_MAX(4, (double)p->group_out) / (double)CP_PANEL * lanes * (products + 3.5) + copy * products;
 }
 
-/* conv2d_width pays for loads, more of them from further away when there are many input channels, for starting and ending each
- * vector, and for the lanes that a narrow row leaves empty. */
+/* conv2d_image pays for the ends of a row, and more for loads from further away when there are many input channels. So does
+ * conv2d_width, for starting and ending each vector, and for the lanes that a narrow row leaves empty. */
 static double width_cost(const convpool_conv2d *p, double products, double width) {
+    if (suits_image(p, (int64_t)width)) {
+        return (double)p->group_out / 16 * (width + 32) / width * (products * (p->group_in > 16 ? 3 : 2) + 4);
+    }
     const bool far_apart = p->desc.src_layout != CONVPOOL_LAYOUT_NCHW || p->desc.stride_w > 2;
     const double load = far_apart ? 6.0 : p->group_in > 16 ? 3.2 : 1.6;
     return (double)p->group_out / 8 * (ceil(width / 8) * 8 / width) * (products * load + 12);
@@ -379,12 +395,12 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     const double unit = ((double)products + 1) * 0x1p-24;
     p->info.error_bound = unit < 1 ? unit / (1 - unit) : INFINITY;
     int64_t columns = d->out_channels; /* of the packed weights as a matrix */
-    int64_t groups = d->out_channels;  /* of which each has tasks of its own */
+    int64_t groups = d->groups;        /* of which each has tasks of its own */
     if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         workspace_parts parts;
         if (workspace_of(p, &parts)) {
             p->info.workspace_bytes = parts.x + parts.acc + parts.position;
-            groups = p->depthwise ? 1 : d->groups;
+            if (p->depthwise) groups = 1;
             if (!cp_mul(p->panels * CP_PANEL, groups, &columns)) return CONVPOOL_STATUS_SIZE_OVERFLOW;
         } else if (d->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
             return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM; /* What a single row of outputs reads is too large to pack. */
@@ -396,7 +412,6 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     p->planes = p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH && suits_planes(p, ow);
     if (p->patches) {
         block_patches(p, oh * ow);
-        groups = d->groups;
     } else if (p->planes) {
         block_planes(p, oh, ow);
         groups = 1;
@@ -443,7 +458,7 @@ static void pack_channels(const convpool_conv2d *p, const float *weights, const 
 }
 
 /* From [output channel][channel][tap] to the documented order, [output channel][block][tap][channel]. */
-static void pack_patches(const convpool_conv2d *p, const float *weights, float *packed) {
+static void pack_in_order(const convpool_conv2d *p, const float *weights, float *packed) {
     const int64_t taps = p->desc.kh * p->desc.kw;
     for (int64_t o = 0; o < p->desc.out_channels; o++, weights += p->group_in * taps) {
         for (int64_t cb = 0; cb < p->group_in; cb += CP_BLOCK) {
@@ -488,13 +503,14 @@ convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const voi
     p.clip_taps = d->border == CONVPOOL_BORDER_ZERO && padded && !all_finite(weights, n);
     float *packed = (float *)((char *)memory + plan_header);
     float *packed_bias = (float *)((char *)memory + plan_header + p.weights_bytes);
+    p.image = p.image && !p.clip_taps;
     if (is_winograd(p.info.algorithm)) {
         cp_winograd_pack(&p.winograd, p.kernels, d, weights, bias, packed);
     } else if (p.info.algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         pack_channels(&p, weights, bias, packed, packed_bias);
     } else {
-        if (p.patches) {
-            pack_patches(&p, weights, packed);
+        if (p.patches || p.image) {
+            pack_in_order(&p, weights, packed);
         } else {
             memcpy(packed, weights, (size_t)n * sizeof(float));
         }
@@ -524,7 +540,11 @@ typedef struct conv2d_run {
     const convpool_conv2d *plan;
     cp_tensor src, dst, residual;
     char *workspace;
+    bool stream; /* dst is too large to stay in the caches */
 } conv2d_run;
+
+/* Results from 4 MiB on are streamed past the caches. */
+enum { STREAM_FLOATS = 1 << 20 };
 
 static convpool_status check_run(conv2d_run *r, const convpool_conv2d_args *a) {
     const convpool_conv2d *p = r->plan;
@@ -535,6 +555,7 @@ static convpool_status check_run(conv2d_run *r, const convpool_conv2d_args *a) {
     r->residual = r->dst;
     r->residual.data = a->residual;
     r->workspace = a->workspace;
+    r->stream = (double)n * (double)d->out_channels * (double)p->info.oh * (double)p->info.ow >= (double)STREAM_FLOATS;
     convpool_status status = cp_tensor_init(&r->src, a->src_strides, false);
     if (status == CONVPOOL_STATUS_OK) status = cp_tensor_init(&r->dst, a->dst_strides, true);
     if (status == CONVPOOL_STATUS_OK && a->residual != NULL) status = cp_tensor_init(&r->residual, a->residual_strides, false);
@@ -710,30 +731,56 @@ static void run_patches_task(const conv2d_run *r, const float *src, float *dst, 
     p->kernels->conv2d_patches(&patches);
 }
 
+/* Output channels [channel, channel + channels) of a group, rows [row, row + rows). */
 static void run_width_task(const conv2d_run *r, int64_t image, const float *src, float *dst, const float *residual, int64_t channel,
-                           int64_t row, int64_t rows) {
+                           int64_t channels, int64_t row, int64_t rows) {
     const convpool_conv2d *p = r->plan;
-    const cp_conv2d_width width = {
-        .src = src,
-        .weights = p->weights,
-        .bias = p->bias,
-        .dst = dst + cp_channel_offset(p->desc.dst_layout, r->dst.strides.channel, channel),
-        .residual =
-            residual == NULL ? NULL : residual + cp_channel_offset(p->desc.dst_layout, r->residual.strides.channel, channel),
-        .src_strides = r->src.strides,
-        .dst_strides = r->dst.strides,
-        .residual_strides = r->residual.strides,
-        .desc = &p->desc,
-        .activation = p->activation,
-        .clip_taps = p->clip_taps,
-        .ow = p->info.ow,
-        .out_channel = channel,
-        .row = row,
-        .rows = rows,
-    };
-    p->kernels->conv2d_width(&width);
-    const int64_t spare = cp_spare_channels(p->desc.dst_layout, p->desc.out_channels, channel + 1);
-    cp_tensor_clear(&r->dst, image, channel + 1, spare, row, rows);
+    const convpool_layout layout = p->desc.dst_layout;
+    const int64_t end = channel + channels;
+    if (p->image) {
+        const cp_conv2d_image tiles = {
+            .src = src,
+            .weights = p->weights,
+            .bias = p->bias,
+            .dst = dst,
+            .residual = residual,
+            .src_strides = r->src.strides,
+            .dst_strides = r->dst.strides,
+            .residual_strides = r->residual.strides,
+            .desc = &p->desc,
+            .activation = p->activation,
+            .stream = r->stream,
+            .ow = p->info.ow,
+            .channel = channel,
+            .channels = channels,
+            .row = row,
+            .rows = rows,
+        };
+        p->kernels->conv2d_image(&tiles);
+    } else {
+        cp_conv2d_width width = {
+            .src = src,
+            .weights = p->weights,
+            .bias = p->bias,
+            .src_strides = r->src.strides,
+            .dst_strides = r->dst.strides,
+            .residual_strides = r->residual.strides,
+            .desc = &p->desc,
+            .activation = p->activation,
+            .clip_taps = p->clip_taps,
+            .ow = p->info.ow,
+            .row = row,
+            .rows = rows,
+        };
+        for (width.out_channel = channel; width.out_channel < end; width.out_channel++) {
+            width.dst = dst + cp_channel_offset(layout, r->dst.strides.channel, width.out_channel);
+            if (residual != NULL) {
+                width.residual = residual + cp_channel_offset(layout, r->residual.strides.channel, width.out_channel);
+            }
+            p->kernels->conv2d_width(&width);
+        }
+    }
+    cp_tensor_clear(&r->dst, image, end, cp_spare_channels(layout, p->desc.out_channels, end), row, rows);
 }
 
 /* Output channels [channel, channel_end) of a depthwise layer on planes, whole rows. */
@@ -761,10 +808,10 @@ static void run_planes_task(const conv2d_run *r, int64_t image, const float *src
         p->kernels->conv2d_depthwise_width(&planes);
         return;
     }
-    for (; channel < channel_end; channel++) run_width_task(r, image, src, dst, residual, channel, row, rows);
+    run_width_task(r, image, src, dst, residual, channel, channel_end - channel, row, rows);
 }
 
-/* Tasks of an image in order: groups or channels outermost, then rows, columns, shares of output channels. */
+/* Tasks of an image in order: groups outermost, then rows, columns, shares of output channels. */
 static void run_task(const conv2d_run *r, int64_t task, bool first) {
     const convpool_conv2d *p = r->plan;
     const int64_t image = task / p->info.tasks, share = task % p->panel_tasks;
@@ -785,7 +832,9 @@ static void run_task(const conv2d_run *r, int64_t task, bool first) {
         return;
     }
     if (p->info.algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH && !p->planes) {
-        run_width_task(r, image, src, dst, residual, task, row, rows);
+        const int64_t channel = share * p->channels_a_task;
+        run_width_task(r, image, src, dst, residual, task * p->group_out + channel,
+                       CP_MIN(p->channels_a_task, p->group_out - channel), row, rows);
         return;
     }
     const int64_t panel = share * p->panels_a_task, panel_end = CP_MIN(p->panels, panel + p->panels_a_task);

@@ -170,6 +170,24 @@ typedef struct cp_conv2d_depthwise {
     float *acc;                         /* [rows_at_once][columns][16] */
 } cp_conv2d_depthwise;
 
+/* conv2d_image: whole output rows of a few output channels of one group, stride 1, lanes along the width. The columns of src lie
+ * side by side; padding may be multiplied. */
+enum { CP_IMAGE_CHANNELS = 4, CP_IMAGE_KERNEL = 61, CP_IMAGE_REACH = 64 };
+typedef struct cp_conv2d_image {
+    const float *src;      /* pixel (0, 0), channel 0 of the image */
+    const float *weights;  /* [channel of dst][block of 8 channels of src][kh][kw][channel], kh up to CP_IMAGE_KERNEL */
+    const float *bias;     /* of the whole layer */
+    float *dst;            /* pixel (0, 0), channel 0 */
+    const float *residual; /* likewise, or NULL */
+    convpool_strides src_strides, dst_strides, residual_strides;
+    const convpool_conv2d_desc *desc; /* a window is at most CP_IMAGE_REACH columns wide */
+    cp_activation activation;
+    bool stream; /* dst is too large to stay in the caches */
+    int64_t ow;
+    int64_t channel, channels; /* of dst, at most CP_IMAGE_CHANNELS */
+    int64_t row, rows;         /* of dst */
+} cp_conv2d_image;
+
 /* How pool2d_lanes cuts its work, and where in the workspace its arrays of [row][column][CP_POOL2D_LANES] begin, in floats. */
 typedef struct cp_pool2d_lanes {
     int64_t rows, columns; /* of dst that are reduced together */

@@ -76,6 +76,17 @@ static void depthwise_shape(rng *r, conv2d_case *c) {
     if (rng_chance(r, 70)) c->kw = c->kh = PICK(r, 3, 3, 5, 5, 7);
 }
 
+/* Wide rows of one or a few channels. */
+enum { IMAGE_WIDTH = 250 };
+static void image_shape(rng *r, conv2d_case *c) {
+    const int64_t in = PICK(r, 1, 1, 1, 1, 2, 3, 9), out = PICK(r, 1, 1, 1, 2, 3, 4, 5);
+    set_channels(c, in, out, PICK(r, 1, 1, 1, 2));
+    c->ih = rng_range(r, 1, 14);
+    c->iw = rng_range(r, IMAGE_WIDTH, 400);
+    c->kh = PICK(r, 1, 2, 3, 3, 4, 5, 5, 7, 9);
+    c->kw = rng_chance(r, 70) ? c->kh : rng_range(r, 1, 13);
+}
+
 /* 1..33 of each of four dimensions that vectors run along, in each layout. */
 static void tail_shape(rng *r, conv2d_case *c, uint64_t number) {
     const int64_t tail = 1 + (int64_t)(number % 33);
@@ -170,7 +181,7 @@ static int64_t cost(const conv2d_case *c) {
     return c->batch * c->out_channels * oh * ow * (c->in_channels / c->groups) * c->kh * c->kw;
 }
 
-/* Every fourth case is a depthwise layer, after those whose hashes are listed. */
+/* Every fourth case is a depthwise layer, every other fourth an image, after those whose hashes are listed. */
 enum { FIRST_DEPTHWISE = TAIL_CASES + 200 };
 
 conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
@@ -184,6 +195,8 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
         } else {
             if (number >= FIRST_DEPTHWISE && number % 4 == 0) {
                 depthwise_shape(&r, &c);
+            } else if (number >= FIRST_DEPTHWISE && number % 4 == 2) {
+                image_shape(&r, &c);
             } else {
                 random_shape(&r, &c);
             }
@@ -191,6 +204,7 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
             c.dst_layout = rng_chance(&r, 70) ? c.src_layout : rng_range(&r, 0, 2);
         }
         random_rest(&r, &c);
+        if (c.iw >= IMAGE_WIDTH && rng_chance(&r, 80)) c.stride_h = c.stride_w = 1;
     } while (cost(&c) > most);
     return c;
 }

@@ -209,7 +209,7 @@ static void test_wide(rng *r) {
 }
 
 static void test_widest(rng *r, guarded *g, guard_side side) {
-    float a[CP_WIDE], b[CP_WIDE], c[CP_WIDE], out[7][CP_WIDE];
+    float a[CP_WIDE], b[CP_WIDE], c[CP_WIDE], out[8][CP_WIDE];
     for (int i = 0; i < CP_WIDE; i++) hard(r, &a[i], &b[i], &c[i]);
     const float s = b[0];
     const vw va = vw_load(a), vb = vw_load(b), vc = vw_load(c);
@@ -218,12 +218,14 @@ static void test_widest(rng *r, guarded *g, guard_side side) {
     vw_store(out[2], vw_sub(va, vb));
     vw_store(out[3], vw_mul1(va, s));
     vw_store(out[4], vw_zero());
+    vw_store(out[7], vw_keep(va));
     for (int i = 0; i < CP_WIDE; i++) {
         expect("vw_fma1", oracle_fma(a[i], s, c[i]), out[0][i], a[i], s, c[i]);
         expect("vw_add", a[i] + b[i], out[1][i], a[i], b[i], 0);
         expect("vw_sub", a[i] - b[i], out[2][i], a[i], b[i], 0);
         expect("vw_mul1", a[i] * s, out[3][i], a[i], s, 0);
         expect("vw_zero", 0.0f, out[4][i], 0, 0, 0);
+        expect("vw_keep", a[i], out[7][i], a[i], 0, 0);
     }
     for (int64_t n = 0; n <= CP_WIDE; n++) {
         float *p = guarded_place(g, (size_t)n * sizeof(float), sizeof(float), 0, side);
@@ -266,6 +268,11 @@ static void test_widest(rng *r, guarded *g, guard_side side) {
     vw_store(out[6], vw_load(p));
     for (int i = 0; i < CP_WIDE; i++) expect("vw_store and vw_load", a[i], out[6][i], (float)i, 0, 0);
     if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store wrote beyond %d", (int)CP_WIDE);
+    p = guarded_place(g, CP_WIDE * sizeof(float), CP_WIDE * sizeof(float), 0, side);
+    vw_stream(p, vb);
+    vw_stream_end();
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_stream", b[i], p[i], (float)i, 0, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_stream wrote beyond %d", (int)CP_WIDE);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ memory */

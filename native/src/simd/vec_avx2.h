@@ -84,6 +84,16 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
 #ifndef CP_HAVE_V16
 #include "simd/vec_pair.h"
 #include "simd/vec_wide8.h"
+static CP_INLINE void vw_stream(float *p, vw a) { _mm256_stream_ps(p, a); }
+#endif
+static CP_INLINE void vw_stream_end(void) { _mm_sfence(); }
+#if defined(__GNUC__) && !defined(__clang__)
+static CP_INLINE vw vw_keep(vw a) {
+    __asm__("" : "+v"(a));
+    return a;
+}
+#else
+static CP_INLINE vw vw_keep(vw a) { return a; }
 #endif
 
 static CP_INLINE float cp_fma(float a, float b, float c) {

@@ -77,6 +77,7 @@ static CP_INLINE vw vw_clip(vw x, vw lo, vw hi) { return _mm512_min_ps(hi, _mm51
 static CP_INLINE vw vw_add(vw a, vw b) { return _mm512_add_ps(a, b); }
 static CP_INLINE vw vw_sub(vw a, vw b) { return _mm512_sub_ps(a, b); }
 static CP_INLINE vw vw_mul1(vw a, float b) { return _mm512_mul_ps(a, _mm512_set1_ps(b)); }
+static CP_INLINE vw vw_fma(vw a, vw b, vw c) { return _mm512_fmadd_ps(a, b, c); }
 static CP_INLINE vw vw_fma1(vw a, float b, vw c) { return _mm512_fmadd_ps(a, _mm512_set1_ps(b), c); }
 typedef __mmask16 vw_mask;
 static CP_INLINE void vw_storen(float *p, vw a, int64_t n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a); }
@@ -91,7 +92,7 @@ static CP_INLINE vw vw_pick_even_last(vw lo, vw hi) { return _mm512_shuffle_ps(l
 static CP_INLINE vw vw_in_order(vw picked) {
     return _mm512_castpd_ps(_mm512_permutexvar_pd(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), _mm512_castps_pd(picked)));
 }
-static CP_INLINE vw vw_fma(vw a, vw b, vw c) { return _mm512_fmadd_ps(a, b, c); }
+static CP_INLINE void vw_stream(float *p, vw a) { _mm512_stream_ps(p, a); }
 
 #include "simd/vec_avx2.h"
 

@@ -115,5 +115,8 @@ static CP_INLINE float cp_fma(float a, float b, float c) {
 static CP_INLINE float cp_sqrt(float a) { return vget_lane_f32(vsqrt_f32(vdup_n_f32(a)), 0); }
 
 #include "simd/vec_wide8.h"
+static CP_INLINE void vw_stream(float *p, vw a) { v8_store(p, a); }
+static CP_INLINE void vw_stream_end(void) {}
+static CP_INLINE vw vw_keep(vw a) { return a; }
 
 #endif

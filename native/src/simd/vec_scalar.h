@@ -114,5 +114,11 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
 #undef CP_LANES
 
 #include "simd/vec_wide8.h"
+/* Stores past the caches, if there is a way, to an address that is a multiple of the vector's size. Other threads may read what was
+ * stored after vw_stream_end. */
+static CP_INLINE void vw_stream(float *p, vw a) { v8_store(p, a); }
+static CP_INLINE void vw_stream_end(void) {}
+/* The same value, which stays in a register: GCC would rather load it again for each use. */
+static CP_INLINE vw vw_keep(vw a) { return a; }
 
 #endif

@@ -40,6 +40,7 @@
 #include "tmpl/window_tmpl.h"
 #include "tmpl/conv2d_patches_tmpl.h"
 #include "tmpl/conv2d_width_tmpl.h"
+#include "tmpl/conv2d_image_tmpl.h"
 #include "tmpl/pool2d_tmpl.h"
 #include "tmpl/pool2d_blocks_tmpl.h"
 #include "tmpl/pool2d_channels_tmpl.h"
