@@ -260,7 +260,7 @@ static double channels_cost(const convpool_conv2d *p, double products, double pi
     const double rows = (double)reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h) / (double)p->rows_a_task;
     const double columns = (double)reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) / (double)p->columns_a_task;
     const double packed = (double)p->group_in * rows * columns;
-    return (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 17) + 0.7 * packed + 400 / pixels;
+    return (double)cp_ceil_div(p->group_out, CP_PANEL) * (products + 17) + 0.7 * packed / (double)d->stride_w + 400 / pixels;
 }
 
 /* conv2d_patches does what the output channels need, at least 4 of them at a time, and pays for copying each product's input, more
@@ -269,8 +269,9 @@ static double patches_cost(const convpool_conv2d *p, double products, double pix
     const convpool_conv2d_desc *d = &p->desc;
     const double lanes = ceil(pixels / 16) * 16 / pixels;
     const bool plain = d->kh * d->kw * d->stride_h * d->stride_w == 1;
-    const double copy = plain ? 0.5 : (0.45 + 4 * (1 + (double)d->kw) / width) * (d->stride_w > 1 ? 1.4 : 1);
-    return CP_MAX(4, (double)p->group_out) / (double)CP_PANEL * lanes * (products + 3.5) + copy * products;
+    const double run = 8 + 7 * (double)d->kw + (width < 8 ? 20 : 0);
+    const double copy = plain ? 0.5 : (0.45 + run / width) * (d->stride_w > 1 ? 1.4 : 1);
+    return CP_MAX(4, (double)p->group_out) / (double)CP_PANEL * lanes * (products + 5) + copy * products;
 }
 
 /* conv2d_image pays for the ends of a row, and more for loads from further away when there are many input channels. So does
