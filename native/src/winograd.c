@@ -153,14 +153,13 @@ static area area_of(const cp_winograd *w, int64_t task) {
     return a;
 }
 
-static void transform_input(const cp_winograd_run *r, const area *a, float *x, float *v) {
-    const cp_winograd *w = r->plan;
+static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, float *x, float *v) {
     const convpool_conv2d_desc *d = r->desc;
     const int64_t i = a->row * w->tile, j = a->column * w->tile;
     cp_conv2d_pack pack = {
-        .src = (const float *)r->src->data + a->image * r->src->strides.batch,
+        .src = (const float *)r->src.data + a->image * r->src.strides.batch,
         .layout = d->src_layout,
-        .strides = r->src->strides,
+        .strides = r->src.strides,
         .border = d->border,
         .ih = d->ih,
         .iw = d->iw,
@@ -168,8 +167,8 @@ static void transform_input(const cp_winograd_run *r, const area *a, float *x, f
         .pitch = CP_PANEL,
         .row = i - d->pad_top,
         .column = j - d->pad_left,
-        .rows = CP_MIN(reach(w, a->rows), r->dst->height + w->taps - 1 - i),
-        .columns = CP_MIN(reach(w, a->columns), r->dst->width + w->taps - 1 - j),
+        .rows = CP_MIN(reach(w, a->rows), r->dst.height + w->taps - 1 - i),
+        .columns = CP_MIN(reach(w, a->columns), r->dst.width + w->taps - 1 - j),
         .dst = x,
     };
     cp_winograd_input input = {
@@ -192,12 +191,11 @@ static void transform_input(const cp_winograd_run *r, const area *a, float *x, f
 }
 
 /* Panels [panel, panel + panels) of the group, at most MULTIPLY_PANELS. */
-static void transform_output(const cp_winograd_run *r, const area *a, int64_t panel, int64_t panels, const float *v, float *m,
-                             float *acc) {
-    const cp_winograd *w = r->plan;
+static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t panel, int64_t panels,
+                             const float *v, float *m, float *acc) {
     const convpool_conv2d_desc *d = r->desc;
     const int64_t packed = a->group * w->panels + panel, i = a->row * w->tile, j = a->column * w->tile;
-    const cp_tensor *dst = r->dst, *residual = r->residual;
+    const cp_tensor *dst = &r->dst, *residual = &r->residual;
     const cp_winograd_multiply multiply = {
         .v = v,
         .v_point = w->v_point,
@@ -229,7 +227,7 @@ static void transform_output(const cp_winograd_run *r, const area *a, int64_t pa
         .dst_strides = dst->strides,
         .activation = r->activation,
     };
-    if (residual != NULL) {
+    if (residual->data != NULL) {
         finish.residual_strides = residual->strides;
         finish.residual = (const float *)residual->data + a->image * residual->strides.batch + i * residual->strides.row +
                           j * residual->strides.column;
@@ -246,8 +244,7 @@ static void transform_output(const cp_winograd_run *r, const area *a, int64_t pa
     }
 }
 
-void cp_winograd_execute(const cp_winograd_run *r, int64_t begin, int64_t end) {
-    const cp_winograd *w = r->plan;
+void cp_winograd_execute(const cp_winograd *w, const cp_conv2d_run *r, int64_t begin, int64_t end) {
     float *x = (float *)r->workspace, *v = (float *)(r->workspace + w->x_bytes);
     float *m = (float *)(r->workspace + w->x_bytes + w->v_bytes);
     float *acc = (float *)(r->workspace + w->x_bytes + w->v_bytes + w->m_bytes);
@@ -256,9 +253,9 @@ void cp_winograd_execute(const cp_winograd_run *r, int64_t begin, int64_t end) {
         const int64_t panel = task % w->panel_tasks * w->panels_a_task;
         const int64_t panel_end = CP_MIN(w->panels, panel + w->panels_a_task);
         /* The shares of one area follow each other and have the same transformed input. */
-        if (task == begin || panel == 0) transform_input(r, &a, x, v);
+        if (task == begin || panel == 0) transform_input(w, r, &a, x, v);
         for (int64_t p = panel; p < panel_end; p += MULTIPLY_PANELS) {
-            transform_output(r, &a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), v, m, acc);
+            transform_output(w, r, &a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), v, m, acc);
         }
     }
 }

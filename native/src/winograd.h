@@ -5,7 +5,7 @@
 #ifndef CP_WINOGRAD_H
 #define CP_WINOGRAD_H
 
-#include "kernels.h"
+#include "conv2d.h"
 
 /* A plan for one image size. A task takes a rectangle of tiles of one image and group to a share of the group's output channels. */
 typedef struct cp_winograd {
@@ -27,16 +27,6 @@ typedef struct cp_winograd {
     const float *bias;    /* [group][panel][16] */
 } cp_winograd;
 
-/* One run: the tensors behind its arguments; residual is NULL if there is none. */
-typedef struct cp_winograd_run {
-    const cp_winograd *plan;
-    const cp_kernels *kernels;
-    const convpool_conv2d_desc *desc;
-    cp_activation activation;
-    const cp_tensor *src, *dst, *residual;
-    char *workspace;
-} cp_winograd_run;
-
 /* Fills in all but the weights; false if the algorithm cannot serve this layer. */
 bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *desc, int64_t oh, int64_t ow, int64_t tile);
 /* Whether the transformed weights and their products with padding are sure to be finite. */
@@ -45,6 +35,6 @@ bool cp_winograd_suits(const float *weights, int64_t count);
 void cp_winograd_pack(cp_winograd *w, const cp_kernels *kernels, const convpool_conv2d_desc *desc, const float *weights,
                       const float *bias, void *memory);
 /* Executes tasks [begin, end). */
-void cp_winograd_execute(const cp_winograd_run *run, int64_t begin, int64_t end);
+void cp_winograd_execute(const cp_winograd *w, const cp_conv2d_run *run, int64_t begin, int64_t end);
 
 #endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * Direct convolution: every product of the definition, in the documented order. */
+#ifndef CP_DIRECT_H
+#define CP_DIRECT_H
+
+#include "conv2d.h"
+
+typedef enum cp_direct_kernel {
+    /* CONVPOOL_ALGORITHM_DIRECT_CHANNELS */
+    CP_DIRECT_CHANNELS,  /* conv2d_pack, conv2d_tiles, conv2d_finish */
+    CP_DIRECT_DEPTHWISE, /* conv2d_depthwise */
+    /* CONVPOOL_ALGORITHM_DIRECT_WIDTH */
+    CP_DIRECT_PLANES,  /* conv2d_depthwise_width */
+    CP_DIRECT_PATCHES, /* conv2d_patches: all pixels as one row */
+    CP_DIRECT_IMAGE,   /* conv2d_image */
+    CP_DIRECT_WIDTH    /* conv2d_width */
+} cp_direct_kernel;
+
+/* A plan for one image size. A task is a rectangle of pixels of one image and group and a share of the group's output channels. */
+typedef struct cp_direct {
+    const convpool_conv2d_desc *desc; /* of the layer's plan */
+    cp_direct_kernel kernel;
+    convpool_algorithm algorithm;
+    int64_t oh, ow;
+    int64_t group_in, group_out, products; /* of a group; taps x group_in */
+    int64_t groups;                        /* of which each has tasks of its own */
+    int64_t rows_a_task, columns_a_task;
+    int64_t row_tasks, column_tasks, panel_tasks;
+    int64_t panels, panels_a_task; /* of 16 output channels, of a group; of a channel for conv2d_depthwise_width */
+    int64_t channels_a_task;       /* output channels: conv2d_patches, conv2d_image, conv2d_width */
+    int64_t channels_a_pass;       /* input channels that are multiplied at once: conv2d_tiles */
+    int64_t channels_packed;       /* and packed at once: as many, or all */
+    int64_t rows_at_once;          /* conv2d_depthwise */
+    int64_t weights_bytes, bias_bytes, workspace_bytes;
+    int64_t tasks;        /* of an image */
+    double cost;          /* of an image, in pairs of vector FMAs */
+    bool clip_taps;       /* padded taps must be skipped, because a weight times zero might be NaN */
+    const float *weights; /* lanes along the channels: [group][panel][block][kh][kw][channel][16]; else [out_channels][products] */
+    const float *bias;    /* [group][panel][16], or [out_channels] */
+} cp_direct;
+
+/* Fills in all but the weights, for the algorithm that `desc` forces or the faster one. */
+convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *desc, int64_t oh, int64_t ow);
+/* Copies the weights into `memory` of weights_bytes + bias_bytes. */
+void cp_direct_pack(cp_direct *p, const float *weights, const float *bias, void *memory);
+/* Executes tasks [begin, end). */
+void cp_direct_execute(const cp_direct *p, const cp_conv2d_run *run, int64_t begin, int64_t end);
+
+#endif
