@@ -206,12 +206,12 @@ static double patches_cost(const cp_direct *p) {
     return CP_MAX(4, (double)p->group_out) / (double)CP_PANEL * lanes * ((double)p->products + 5) + copy * (double)p->products;
 }
 
-/* conv2d_image pays for the ends of a row, and more for loads from further away when there are many input channels. So does
- * conv2d_width, for starting and ending each vector, and for the lanes that a narrow row leaves empty. */
+/* conv2d_image pays for the ends of a row; conv2d_width for loads, more for those from further away when there are many input
+ * channels, for starting and ending each vector, and for the lanes that a narrow row leaves empty. */
 static double width_cost(const cp_direct *p) {
     const double width = (double)p->ow;
     if (suits_image(p)) {
-        return (double)p->group_out / 16 * (width + 32) / width * ((double)p->products * (p->group_in > 16 ? 3 : 2) + 4);
+        return (double)p->group_out / 16 * (width + 32) / width * ((double)p->products * 2 + 4);
     }
     const bool far_apart = p->desc->src_layout != CONVPOOL_LAYOUT_NCHW || p->desc->stride_w > 2;
     const double load = far_apart ? 6.0 : p->group_in > 16 ? 3.2 : 1.6;
