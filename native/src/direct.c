@@ -206,16 +206,16 @@ static double patches_cost(const cp_direct *p) {
     return CP_MAX(4, (double)p->group_out) / (double)CP_PANEL * lanes * ((double)p->products + 5) + copy * (double)p->products;
 }
 
-/* conv2d_image pays for the ends of a row; conv2d_width for loads, more for those from further away when there are many input
- * channels, for starting and ending each vector, and for the lanes that a narrow row leaves empty. */
+/* conv2d_image pays for the ends of a row; conv2d_width for loads, for starting and ending each vector, and for the lanes that a
+ * narrow row leaves empty. */
 static double width_cost(const cp_direct *p) {
     const double width = (double)p->ow;
     if (suits_image(p)) {
         return (double)p->group_out / 16 * (width + 32) / width * ((double)p->products * 2 + 4);
     }
     const bool far_apart = p->desc->src_layout != CONVPOOL_LAYOUT_NCHW || p->desc->stride_w > 2;
-    const double load = far_apart ? 6.0 : p->group_in > 16 ? 3.2 : 1.6;
-    return (double)p->group_out / 8 * (ceil(width / 8) * 8 / width) * ((double)p->products * load + 12);
+    const double load = far_apart ? 8.0 : 3.2;
+    return (double)p->group_out / 8 * (ceil(width / 8) * 8 / width) * ((double)p->products * load + 24);
 }
 
 static bool along_channels(cp_direct_kernel kernel) { return kernel == CP_DIRECT_CHANNELS || kernel == CP_DIRECT_DEPTHWISE; }

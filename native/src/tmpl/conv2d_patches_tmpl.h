@@ -103,10 +103,17 @@ static void patches_copy_planes(const cp_conv2d_patches *a) {
     }
 }
 
+/* Whether rows of outputs follow each other without gaps, and so are one row. */
+static CP_INLINE bool patches_gapless(const cp_conv2d_patches *a) {
+    return a->dst_strides.row == a->columns && (a->residual == NULL || a->residual_strides.row == a->columns);
+}
+
 /* Outputs [p, p + n) of one channel, from memory: any activation, rows with gaps. */
 static CP_NOINLINE void patches_finish(const cp_conv2d_patches *a, const float *acc, int64_t channel, int64_t p, int64_t n) {
+    const bool gapless = patches_gapless(a);
     while (n > 0) {
-        const int64_t row = p / a->columns, column = p % a->columns, pixels = CP_MIN(n, a->columns - column);
+        const int64_t row = gapless ? 0 : p / a->columns, column = p - row * a->columns;
+        const int64_t pixels = gapless ? n : CP_MIN(n, a->columns - column);
         float *dst = a->dst + channel * a->dst_strides.channel + row * a->dst_strides.row + column;
         const float *residual = a->residual == NULL
                                     ? NULL
@@ -195,9 +202,7 @@ static void patches_clipped(const cp_conv2d_patches *a) {
 static void CP_NAME(conv2d_patches)(const cp_conv2d_patches *a) {
     const int64_t tiles = cp_ceil_div(a->pixels, PATCHES_PIXELS), parts = cp_ceil_div(a->channels, CP_TILE);
     const bool half_tile = tiles * PATCHES_PIXELS - a->pixels >= CP_WIDE;
-    /* Rows without gaps are one row. */
-    const bool simple = a->activation.kind == CONVPOOL_ACTIVATION_CLIP && a->dst_strides.row == a->columns &&
-                        (a->residual == NULL || a->residual_strides.row == a->columns);
+    const bool simple = a->activation.kind == CONVPOOL_ACTIVATION_CLIP && patches_gapless(a);
     const convpool_conv2d_desc *d = a->desc;
     if (a->clip_taps) {
         patches_clipped(a);
