@@ -82,6 +82,7 @@ static cp_activation activation_of(const convpool_conv2d_desc *d) {
 
 /* Replaces the direct plan where Winograd is forced or faster. Memory stays enough for both: weights can rule Winograd out. */
 static convpool_status plan_winograd(convpool_conv2d *p) {
+    enum { LEAST_CHANNELS = 4 }; /* with fewer F(4x4, 3x3) can err by more than 1e-6: docs/numerics.md */
     const convpool_conv2d_desc *d = &p->desc;
     const bool forced = is_winograd(d->algorithm);
     if (is_direct(d->algorithm)) return CONVPOOL_STATUS_OK;
@@ -92,7 +93,8 @@ static convpool_status plan_winograd(convpool_conv2d *p) {
         const convpool_algorithm algorithm = tile == 2 ? CONVPOOL_ALGORITHM_WINOGRAD_2X2 : CONVPOOL_ALGORITHM_WINOGRAD_4X4;
         cp_winograd w;
         int64_t bytes;
-        if ((forced && algorithm != d->algorithm) || !cp_winograd_plan(&w, d, p->info.oh, p->info.ow, tile) || w.cost >= cost ||
+        if ((forced ? algorithm != d->algorithm : tile == 4 && p->direct.group_in < LEAST_CHANNELS) ||
+            !cp_winograd_plan(&w, d, p->info.oh, p->info.ow, tile) || w.cost >= cost ||
             (d->max_error > 0 && w.error_bound > d->max_error) || !cp_add(w.weights_bytes, plan_header, &bytes) ||
             !cp_add(bytes, w.bias_bytes, &bytes)) {
             continue;
