@@ -124,17 +124,22 @@ static void pool2d_columns16_init(pool2d_columns16 *x, const convpool_pool2d_des
     }
 }
 
-/* Divisors of 4 rows of outputs: at the ends and, last, of whole windows. */
+/* Divisors of 4 rows of outputs: at the ends and, last, of whole windows. If those of whole windows are all 4, sums are multiplied
+ * by a quarter, which is the same and takes no longer for denormals. */
 typedef struct pool2d_divisors4 {
     v16 of[4][POOL2D_ROWS];
+    bool quarters;
 } pool2d_divisors4;
 
 static void pool2d_divisors4_init(pool2d_divisors4 *r, const convpool_pool2d_desc *d, const pool2d_columns16 *x,
                                   const pool2d_axis *rows) {
     const pool2d_axis whole = {.end = d->kw, .cells = d->kw};
+    r->quarters = true;
     for (int k = 0; k < POOL2D_ROWS && d->kind == CONVPOOL_POOL_KIND_AVERAGE; k++) {
         for (int e = 0; e < x->ends; e++) r->of[e][k] = pool2d_divisors16(d, &rows[k], x->cells[e]);
-        r->of[3][k] = v16_set1(pool2d_divisor(d, &rows[k], &whole));
+        const float divisor = pool2d_divisor(d, &rows[k], &whole);
+        r->of[3][k] = v16_set1(divisor);
+        r->quarters = r->quarters && divisor == 4.0f;
     }
 }
 
@@ -164,7 +169,8 @@ static CP_INLINE void pool2d_blocks_rows(const pool2d_columns16 *x, const pool2d
         pool2d_block(lines, at * step, acc, kernel, step, op, NULL, gaps);
         CP_UNROLL
         for (int k = 0; k < POOL2D_ROWS; k++) {
-            v16_store(dst + k * pitch + at, op == POOL2D_SUM ? v16_div(acc[k], divisor[k]) : acc[k]);
+            if (op == POOL2D_SUM) acc[k] = r->quarters ? v16_mul(acc[k], v16_set1(0.25f)) : v16_div(acc[k], divisor[k]);
+            v16_store(dst + k * pitch + at, acc[k]);
         }
     }
 }
