@@ -200,7 +200,7 @@ static double patches_cost(const cp_direct *p) {
     const convpool_conv2d_desc *d = p->desc;
     const double pixels = (double)p->oh * (double)p->ow, width = (double)p->ow;
     const double lanes = ceil(pixels / 16) * 16 / pixels;
-    const bool plain = d->kh * d->kw * d->stride_h * d->stride_w == 1;
+    const bool plain = d->kh == 1 && d->kw == 1 && d->stride_h == 1 && d->stride_w == 1;
     const double run = 8 + 7 * (double)d->kw + (width < 8 ? 20 : 0);
     const double copy = plain ? 0.5 : (0.45 + run / width) * (d->stride_w > 1 ? 1.4 : 1);
     return CP_MAX(4, (double)p->group_out) / (double)CP_PANEL * lanes * ((double)p->products + 5) + copy * (double)p->products;
