@@ -29,13 +29,6 @@
 #define CP_UNROLL CP_PRAGMA(GCC unroll 16)
 #endif
 
-/* Before a loop that usually ends soon. */
-#if defined(__clang__)
-#define CP_ROLLED CP_PRAGMA(clang loop unroll(disable))
-#else
-#define CP_ROLLED CP_PRAGMA(GCC unroll 1)
-#endif
-
 #define CP_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define CP_MAX(a, b) ((a) > (b) ? (a) : (b))
 

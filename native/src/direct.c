@@ -285,8 +285,8 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
 static void pack_channels(const cp_direct *p, const float *weights, const float *bias, float *packed, float *packed_bias) {
     const convpool_conv2d_desc *d = p->desc;
     const int64_t taps = d->kh * d->kw;
-    const int64_t groups = p->groups, group_out = d->out_channels / p->groups;
-    for (int64_t panel = 0; panel < p->panels * groups; panel++) {
+    const int64_t group_out = d->out_channels / p->groups;
+    for (int64_t panel = 0; panel < p->panels * p->groups; panel++) {
         const int64_t first = panel % p->panels * CP_PANEL; /* of the group */
         const int64_t group_first = panel / p->panels * group_out;
         const int64_t real = CP_MIN(CP_PANEL, group_out - first);
@@ -445,13 +445,13 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
     if (p->clip_taps) r->kernels->conv2d_finish(&finish);
 }
 
-/* Output channels [panel, panel_end) x 16 of a depthwise layer, rectangle (i, j) + rows x columns. */
-static void run_depthwise_task(const cp_direct *p, const cp_conv2d_run *r, const float *src, float *dst, const float *residual,
-                               int64_t panel, int64_t panel_end, int64_t i, int64_t j, int64_t rows, int64_t columns) {
-    workspace_parts parts;
-    workspace_of(p, &parts);
-    cp_conv2d_depthwise depthwise = {
+/* What both kernels of depthwise layers are given, but for the channels. */
+static cp_conv2d_depthwise depthwise_of(const cp_direct *p, const cp_conv2d_run *r, const float *src, float *dst,
+                                        const float *residual, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+    return (cp_conv2d_depthwise){
         .src = src,
+        .weights = p->weights,
+        .bias = p->bias,
         .dst = dst,
         .residual = residual,
         .src_strides = r->src.strides,
@@ -460,16 +460,24 @@ static void run_depthwise_task(const cp_direct *p, const cp_conv2d_run *r, const
         .desc = p->desc,
         .activation = r->activation,
         .clip_taps = p->clip_taps,
-        .row = i,
+        .row = row,
         .rows = rows,
-        .column = j,
+        .column = column,
         .columns = columns,
-        .rows_at_once = p->rows_at_once,
-        .x = (float *)r->workspace,
-        .acc = (float *)(r->workspace + parts.x),
     };
+}
+
+/* Output channels [panel, panel_end) x 16 of a depthwise layer, rectangle (i, j) + rows x columns. */
+static void run_depthwise_task(const cp_direct *p, const cp_conv2d_run *r, const float *src, float *dst, const float *residual,
+                               int64_t panel, int64_t panel_end, int64_t i, int64_t j, int64_t rows, int64_t columns) {
+    workspace_parts parts;
+    workspace_of(p, &parts);
+    cp_conv2d_depthwise depthwise = depthwise_of(p, r, src, dst, residual, i, rows, j, columns);
+    depthwise.rows_at_once = p->rows_at_once;
+    depthwise.x = (float *)r->workspace;
+    depthwise.acc = (float *)(r->workspace + parts.x);
     for (; panel < panel_end; panel++) {
-        depthwise.weights = p->weights + panel * p->desc->kh * p->desc->kw * CP_PANEL;
+        depthwise.weights = p->weights + panel * p->products * CP_PANEL;
         depthwise.bias = p->bias + panel * CP_PANEL;
         depthwise.channel = panel * CP_PANEL;
         depthwise.channels = CP_MIN(CP_PANEL, p->desc->out_channels - depthwise.channel);
@@ -480,15 +488,14 @@ static void run_depthwise_task(const cp_direct *p, const cp_conv2d_run *r, const
 /* Output channels [channel, channel + channels) of a group, pixels [first, first + pixels). */
 static void run_patches_task(const cp_direct *p, const cp_conv2d_run *r, const float *src, float *dst, const float *residual,
                              int64_t group, int64_t channel, int64_t channels, int64_t first, int64_t pixels) {
-    const convpool_conv2d_desc *d = p->desc;
-    const int64_t out = group * p->group_out + channel, products = d->kh * d->kw * p->group_in;
+    const int64_t out = group * p->group_out + channel;
     const cp_conv2d_patches patches = {
         .src = src + group * p->group_in * r->src.strides.channel,
         .src_strides = r->src.strides,
-        .desc = d,
+        .desc = p->desc,
         .in_channels = p->group_in,
-        .products = products,
-        .weights = p->weights + out * products,
+        .products = p->products,
+        .weights = p->weights + out * p->products,
         .bias = p->bias + out,
         .dst = dst + out * r->dst.strides.channel,
         .residual = residual == NULL ? NULL : residual + out * r->residual.strides.channel,
@@ -559,28 +566,14 @@ static void run_width_task(const cp_direct *p, const cp_conv2d_run *r, int64_t i
 /* Output channels [channel, channel_end) of a depthwise layer on planes, whole rows. */
 static void run_planes_task(const cp_direct *p, const cp_conv2d_run *r, int64_t image, const float *src, float *dst,
                             const float *residual, int64_t channel, int64_t channel_end, int64_t row, int64_t rows) {
-    const cp_conv2d_depthwise planes = {
-        .src = src,
-        .weights = p->weights,
-        .bias = p->bias,
-        .dst = dst,
-        .residual = residual,
-        .src_strides = r->src.strides,
-        .dst_strides = r->dst.strides,
-        .residual_strides = r->residual.strides,
-        .desc = p->desc,
-        .activation = r->activation,
-        .channel = channel,
-        .channels = channel_end - channel,
-        .row = row,
-        .rows = rows,
-        .columns = p->ow,
-    };
-    if (!p->clip_taps) {
-        r->kernels->conv2d_depthwise_width(&planes);
+    if (p->clip_taps) {
+        run_width_task(p, r, image, src, dst, residual, channel, channel_end - channel, row, rows);
         return;
     }
-    run_width_task(p, r, image, src, dst, residual, channel, channel_end - channel, row, rows);
+    cp_conv2d_depthwise planes = depthwise_of(p, r, src, dst, residual, row, rows, 0, p->ow);
+    planes.channel = channel;
+    planes.channels = channel_end - channel;
+    r->kernels->conv2d_depthwise_width(&planes);
 }
 
 /* Tasks of an image in order: groups outermost, then rows, columns, shares of output channels. */

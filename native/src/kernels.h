@@ -8,7 +8,6 @@
 
 enum {
     CP_PANEL = 16,          /* output channels a register tile works on: two vectors */
-    CP_TILE_PIXELS = 6,     /* output pixels of a register tile, as the cost model counts on every instruction set */
     CP_PATCHES_PIXELS = 32, /* a multiple of the pixels of a tile of conv2d_patches */
     CP_POOL2D_LANES = 16,   /* channels that pool2d_lanes works on at once: two vectors */
     CP_BLOCK = 8            /* input channels of a block: the unit of the documented order of arithmetic */

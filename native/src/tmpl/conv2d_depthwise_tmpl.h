@@ -4,8 +4,8 @@
  * Tile:       up to 6 pixels x 16 channels; 12 accumulators, 2 weights and 2 inputs of the 16 ymm registers. With AVX-512 8 pixels:
  *             8 zmm accumulators and 1 weight vector.
  * Bound:      loads: a tap is one aligned load for each FMA, and one more for its weights. On planes the transposes before and
- * after, 24 shuffles for each 8 pixels x 8 channels, cost as much as 3x3 products. Layout:     pixels are packed with 16 channels
- * side by side and the border applied, a band at a time. */
+ *             after, 24 shuffles for each 8 pixels x 8 channels, cost as much as 3x3 products.
+ * Layout:     pixels are packed with 16 channels side by side and the border applied, a band at a time. */
 
 #if CP_TILE > 6
 #define CP_DEPTHWISE 8

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Every template of an instruction set, and its table of kernels. Wants CP_ISA, CP_TILE (output
- * pixels of a register tile) and the vector vocabulary. */
+ * Every template of an instruction set, and its table of kernels. Wants CP_ISA, CP_TILE (output pixels of a
+ * register tile), CP_TILE_PANELS (panels of 16 output channels of a tile) and the vector vocabulary. */
 #include <math.h>
 #include <string.h>
 
