@@ -195,7 +195,7 @@ static double channels_cost(const cp_direct *p) {
 }
 
 /* conv2d_patches does what the output channels need, at least 4 of them at a time, and pays for copying each product's input, more
- * of it in short runs, and for the lanes that the last pixels leave empty. */
+ * of it in short runs, for the lanes that the last pixels leave empty, and for each line of weights that it waits for. */
 static double patches_cost(const cp_direct *p) {
     const convpool_conv2d_desc *d = p->desc;
     const double pixels = (double)p->oh * (double)p->ow, width = (double)p->ow;
@@ -203,7 +203,8 @@ static double patches_cost(const cp_direct *p) {
     const bool plain = d->kh == 1 && d->kw == 1 && d->stride_h == 1 && d->stride_w == 1;
     const double run = 8 + 7 * (double)d->kw + (width < 8 ? 20 : 0);
     const double copy = plain ? 0.5 : (0.45 + run / width) * (d->stride_w > 1 ? 1.4 : 1);
-    return CP_MAX(4, (double)p->group_out) / (double)CP_PANEL * lanes * ((double)p->products + 5) + copy * (double)p->products;
+    const double outputs = CP_MAX(4, (double)p->group_out) / (double)CP_PANEL;
+    return outputs * lanes * ((double)p->products + 5) + copy * (double)p->products + 35 * outputs * (double)p->products / pixels;
 }
 
 /* conv2d_image pays for the ends of a row; conv2d_width for loads, for starting and ending each vector, and for the lanes that a
@@ -434,6 +435,9 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
         tiles.x = x + c % p->channels_packed * x_channel;
         tiles.channels = CP_MIN(p->channels_a_pass, p->group_in - c);
         tiles.weights = p->weights + (group * p->panels + panel) * tiles.weights_panel + c * taps * CP_PANEL;
+        tiles.next_weights = c + p->channels_a_pass < p->group_in ? tiles.weights + p->channels_a_pass * taps * CP_PANEL
+                             : panel_end < p->panels ? p->weights + (group * p->panels + panel_end) * tiles.weights_panel
+                                                     : NULL;
         tiles.bias = c == 0 ? p->bias + (group * p->panels + panel) * CP_PANEL : NULL;
         if (p->clip_taps) {
             clipped_tiles(p, r->kernels, tiles, i, j, columns);

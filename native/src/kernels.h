@@ -55,10 +55,11 @@ typedef struct cp_conv2d_tiles {
     int64_t block, pitch;  /* as packed */
     int64_t packed_pixels; /* of a block */
     int64_t panels;
-    const float *weights;  /* [panel][block][kh][kw][channel][16], the blocks of x */
-    int64_t weights_panel; /* floats from one panel to the next */
-    const float *bias;     /* [panel][16] that acc starts from, or NULL: acc is read */
-    float *acc;            /* [panel][acc_pixels][16] */
+    const float *weights;      /* [panel][block][kh][kw][channel][16], the blocks of x */
+    int64_t weights_panel;     /* floats from one panel to the next */
+    const float *next_weights; /* used after these, to be fetched meanwhile; or NULL */
+    const float *bias;         /* [panel][16] that acc starts from, or NULL: acc is read */
+    float *acc;                /* [panel][acc_pixels][16] */
     int64_t acc_pixels;
     const int32_t *position; /* of each pixel's first tap in x, in packed pixels */
     int64_t pixels;

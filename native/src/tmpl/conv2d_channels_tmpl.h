@@ -210,9 +210,14 @@ static CP_INLINE void conv2d_tile_step(const float *const *x, int64_t at, const 
     }
 }
 
+/* Weights to fetch while others are used: of each 8 lines those `distance` ahead of the current ones, `lines` of them. */
+typedef struct conv2d_ahead {
+    int64_t distance, lines;
+} conv2d_ahead;
+
 /* All taps of one block of `width` channels. Where taps of a row lie side by side, so do their channels and weights: one run. */
-static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *const *x, const float *weights, const int pixels,
-                                        const int panels, const int64_t width, v16 *acc) {
+static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *const *x, const float *weights, conv2d_ahead ahead,
+                                        const int pixels, const int panels, const int64_t width, v16 *acc) {
     const int64_t taps = a->x_end - a->x_begin;
     const int64_t runs = a->column_step == 1 ? 1 : taps, run = a->column_step == 1 ? taps * width : width;
     for (int64_t ty = a->y_begin; ty < a->y_end; ty++) {
@@ -223,6 +228,10 @@ static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *c
         for (int64_t r = 0; r < runs; r++, at += a->column_step * width) {
             int64_t k = 0;
             for (; k + CP_BLOCK <= run; k += CP_BLOCK) {
+                for (int64_t l = 0; l < ahead.lines; l++) {
+                    CP_UNROLL
+                    for (int q = 0; q < panels; q++) CP_PREFETCH(w[q] + ahead.distance + l * CP_PANEL);
+                }
                 CP_UNROLL
                 for (int c = 0; c < CP_BLOCK; c++) conv2d_tile_step(x, at + k + c, w, c * CP_PANEL, pixels, panels, acc);
                 CP_UNROLL
@@ -237,7 +246,8 @@ static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *c
     }
 }
 
-static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t panel, int64_t first, const int pixels, const int panels) {
+static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t panel, int64_t first, conv2d_ahead ahead, const int pixels,
+                                  const int panels) {
     v16 acc[CP_TILE_PANELS * CP_TILE];
     const float *x[CP_TILE];
     const float *block = a->x, *weights = a->weights + panel * a->weights_panel;
@@ -252,7 +262,7 @@ static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t panel, int64
         const int64_t width = CP_MIN(a->block, a->channels - c);
         CP_UNROLL
         for (int p = 0; p < pixels; p++) x[p] = block + a->position[first + p] * (a->pitch != 0 ? a->pitch : width);
-        conv2d_tile_block(a, x, weights, pixels, panels, width, acc);
+        conv2d_tile_block(a, x, weights, ahead, pixels, panels, width, acc);
         block += a->packed_pixels * width;
         weights += a->kh * a->kw * width * CP_PANEL;
     }
@@ -265,10 +275,16 @@ static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t panel, int64
 }
 
 static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t panel, const int panels) {
-    const int64_t parts = cp_ceil_div(a->pixels, CP_TILE);
+    const int64_t parts = cp_ceil_div(a->pixels, CP_TILE), lines = cp_ceil_div(CP_BLOCK, parts);
+    const float *next = panel + panels < a->panels ? a->weights + (panel + panels) * a->weights_panel : a->next_weights;
     for (int64_t part = 0; part < parts; part++) {
         const int64_t first = part * a->pixels / parts, pixels = (part + 1) * a->pixels / parts - first;
-#define CONV2D_TILE(n) conv2d_tile(a, panel, first, n, panels)
+        conv2d_ahead ahead = {0};
+        if (next != NULL && part * lines < CP_BLOCK) {
+            ahead.distance = next - (a->weights + panel * a->weights_panel) + part * lines * CP_PANEL;
+            ahead.lines = lines;
+        }
+#define CONV2D_TILE(n) conv2d_tile(a, panel, first, ahead, n, panels)
         CP_TILE_SWITCH(pixels, CONV2D_TILE)
 #undef CONV2D_TILE
     }
