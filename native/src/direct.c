@@ -10,6 +10,49 @@ static int64_t reach(int64_t outputs, int64_t stride, int64_t kernel, int64_t di
     return (outputs - 1) * stride + (kernel - 1) * dilation + 1;
 }
 
+/* Dilated windows of neighbouring rows share no rows of the input. Those of rows that lie `phases` apart do: every `step`-th of the
+ * image, `stride` of these from one window to the next, and `taps` of them in one. A lone row of taps reads no others anyway. */
+typedef struct row_phases {
+    int64_t phases, step, stride;
+} row_phases;
+
+static row_phases row_phases_of(const convpool_conv2d_desc *d) {
+    const int64_t dilation = d->kh == 1 ? d->stride_h : d->dilation_h;
+    int64_t common = d->stride_h;
+    for (int64_t rest = dilation; rest != 0;) {
+        const int64_t next = common % rest;
+        common = rest;
+        rest = next;
+    }
+    return (row_phases){dilation / common, dilation, d->stride_h / common};
+}
+
+/* Rows of the input that a task of direct-channels packs for `rows` of its outputs. */
+static int64_t packed_rows(const cp_direct *p, int64_t rows) { return reach(rows, row_phases_of(p->desc).stride, p->desc->kh, 1); }
+
+/* How many of n outputs, whose windows begin at `origin` and `stride` further each, have the same taps in an axis of `size` cells
+ * as the first: [begin, end), or all of them where taps outside are not left out. */
+static int64_t alike(int64_t origin, int64_t stride, int64_t n, int64_t dilation, int64_t taps, int64_t size, bool clip,
+                     int64_t *begin, int64_t *end) {
+    *begin = 0;
+    *end = taps;
+    if (!clip) return n;
+    cp_tap_range(origin, dilation, taps, size, begin, end);
+    for (int64_t k = 1; k < n; k++) {
+        int64_t other_begin, other_end;
+        cp_tap_range(origin + k * stride, dilation, taps, size, &other_begin, &other_end);
+        if (other_begin != *begin || other_end != *end) return k;
+    }
+    return n;
+}
+
+/* Output rows of task `task` of the row_tasks: every row_phases-th from `row` on. */
+static int64_t rows_of(const cp_direct *p, int64_t task, int64_t *row) {
+    const int64_t chunks = p->row_tasks / p->row_phases, phase = task / chunks, first = task % chunks * p->rows_a_task;
+    *row = phase + first * p->row_phases;
+    return CP_MIN(p->rows_a_task, cp_ceil_div(p->oh - phase, p->row_phases) - first);
+}
+
 /* Of a kernel with one tap all channels of a pass lie side by side, an odd number of blocks from one pixel to the next: six pixels
  * at a power of two from each other would meet in a few sets of the cache (measured: 84 instead of 106 GFLOP/s with 256 channels).
  */
@@ -17,12 +60,13 @@ static int64_t pointwise_pitch(int64_t channels) { return (cp_ceil_div(channels,
 
 /* Lengths of the three parts of a direct-channels workspace, in bytes. */
 typedef struct workspace_parts {
-    int64_t x, acc, position;
+    int64_t x, acc, pixels;
 } workspace_parts;
 
 static bool workspace_of(const cp_direct *p, workspace_parts *w) {
     const convpool_conv2d_desc *d = p->desc;
-    const int64_t rows = reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h);
+    const int64_t rows = p->kernel == CP_DIRECT_DEPTHWISE ? reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h)
+                                                          : packed_rows(p, p->rows_a_task);
     const int64_t columns = reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
     const int64_t pixels = (p->kernel == CP_DIRECT_DEPTHWISE ? p->rows_at_once : p->rows_a_task) * p->columns_a_task;
     const int64_t panels = p->kernel == CP_DIRECT_DEPTHWISE ? 1 : p->panels_a_task;
@@ -31,7 +75,57 @@ static bool workspace_of(const cp_direct *p, workspace_parts *w) {
                                                               : p->channels_packed;
     return cp_mul(rows, columns, &w->x) && w->x <= INT32_MAX && cp_mul(w->x, channels * (int64_t)sizeof(float), &w->x) &&
            cp_align(w->x, &w->x) && cp_align(pixels * panels * (int64_t)(CP_PANEL * sizeof(float)), &w->acc) &&
-           cp_align(pixels * (int64_t)sizeof(int32_t), &w->position);
+           cp_align(pixels * (int64_t)(sizeof(cp_conv2d_span) + 2 * sizeof(int32_t)), &w->pixels);
+}
+
+/* Time for the tiles of all tasks, in steps of a tap of a pixel: a tile of n pixels, 8 at most, takes as long as 2.5 + 0.7 n pixels
+ * of full ones, and sets out. */
+static double tiles_time(const cp_direct *p, bool clip_rows, bool clip_columns) {
+    const convpool_conv2d_desc *d = p->desc;
+    const double start = 64 / (double)p->group_in;
+    const int64_t step = p->row_phases * d->stride_h;
+    int64_t line_rows = 0, row, y_begin, y_end, x_begin, x_end;
+    double tiles = 0, steps = 0, all = 0; /* of outputs that share a tap row: tiles, and steps of one tap row; of an image */
+    for (int64_t t = 0; t < p->row_tasks; t++) {
+        const int64_t rows = rows_of(p, t, &row);
+        for (int64_t y = 0, n; y < rows; y += n) {
+            n = alike((row + y * p->row_phases) * d->stride_h - d->pad_top, step, rows - y, d->dilation_h, d->kh, d->ih, clip_rows,
+                      &y_begin, &y_end);
+            if (n != line_rows) {
+                line_rows = n;
+                tiles = steps = 0;
+                for (int64_t j = 0, m; j < p->ow; j += m) {
+                    const int64_t end = CP_MIN(p->ow, (j / p->columns_a_task + 1) * p->columns_a_task);
+                    m = alike(j * d->stride_w - d->pad_left, d->stride_w, end - j, d->dilation_w, d->kw, d->iw, clip_columns,
+                              &x_begin, &x_end);
+                    const int64_t tiles_here = cp_ceil_div(n * m, 8);
+                    tiles += (double)tiles_here;
+                    steps += (2.5 * (double)tiles_here + 0.7 * (double)(n * m)) * (double)(x_end - x_begin);
+                }
+            }
+            all += tiles * start + steps * (double)(y_end - y_begin);
+        }
+    }
+    return all;
+}
+
+/* Whether taps in the padding are worth leaving out, for which pixels with the same taps have tiles of their own. */
+static void choose_clipping(cp_direct *p) {
+    enum { LARGEST = 512 }; /* beyond which padding is no matter */
+    const convpool_conv2d_desc *d = p->desc;
+    const bool rows = (d->pad_top | d->pad_bottom) != 0, columns = (d->pad_left | d->pad_right) != 0;
+    p->clipped = 1;
+    if (d->border != CONVPOOL_BORDER_ZERO || p->oh > LARGEST || p->ow > LARGEST) return;
+    const double whole = tiles_time(p, false, false);
+    for (int clip = 1; clip < 4; clip++) {
+        const bool clip_rows = clip & 1, clip_columns = clip & 2;
+        if ((clip_rows && !rows) || (clip_columns && !columns)) continue;
+        const double share = tiles_time(p, clip_rows, clip_columns) / whole;
+        if (share > p->clipped - 0.01) continue;
+        p->clipped = share;
+        p->clip_rows = clip_rows;
+        p->clip_columns = clip_columns;
+    }
 }
 
 /* Sizes of a direct-channels task. A pass is so many input channels that its weights for one panel stay in L1; a task is so many
@@ -45,23 +139,25 @@ static void block_channels(cp_direct *p) {
     p->panels_a_task = p->panels;
     p->channels_a_pass = CP_MIN(p->group_in, CP_MAX(1, PASS_PRODUCTS / taps / CP_BLOCK) * CP_BLOCK);
     p->columns_a_task = cp_share(p->ow, TASK_PIXELS * 2);
-    p->rows_a_task = cp_share(p->oh, TASK_PIXELS / CP_MIN(p->columns_a_task, TASK_PIXELS));
+    p->row_phases = CP_MIN(p->oh, row_phases_of(d).phases);
+    const int64_t rows = cp_ceil_div(p->oh, p->row_phases);
+    p->rows_a_task = cp_share(rows, TASK_PIXELS / CP_MIN(p->columns_a_task, TASK_PIXELS));
     const int64_t position_bytes = p->channels_a_pass * (int64_t)sizeof(float);
-    while (p->rows_a_task > 1 && reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h) >
+    while (p->rows_a_task > 1 && packed_rows(p, p->rows_a_task) >
                                      X_BYTES / position_bytes / reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w)) {
-        p->rows_a_task = cp_share(p->oh, p->rows_a_task - 1);
+        p->rows_a_task = cp_share(rows, p->rows_a_task - 1);
     }
     while (p->columns_a_task > 8 && reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) >
-                                        X_BYTES / position_bytes / reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h)) {
+                                        X_BYTES / position_bytes / packed_rows(p, p->rows_a_task)) {
         p->columns_a_task = cp_share(p->ow, p->columns_a_task / 2);
     }
-    p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
+    p->row_tasks = p->row_phases * cp_ceil_div(rows, p->rows_a_task);
     p->column_tasks = cp_ceil_div(p->ow, p->columns_a_task);
     /* Few tasks: share the output channels too, if the input need not be packed again for each share, or if that costs little
      * beside the products. Two panels at least, since a tile may have two. */
     const int64_t areas = p->row_tasks * p->column_tasks * d->groups;
-    const double reached = (double)reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h) *
-                           (double)reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
+    const double reached =
+        (double)packed_rows(p, p->rows_a_task) * (double)reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
     p->channels_packed = reached * (double)p->group_in * sizeof(float) <= (double)X_BYTES ? p->group_in : p->channels_a_pass;
     if (areas < TASKS) {
         const double panel =
@@ -75,6 +171,7 @@ static void block_channels(cp_direct *p) {
     const int64_t acc_panels = ACC_BYTES / (p->rows_a_task * p->columns_a_task * (int64_t)(CP_PANEL * sizeof(float)));
     p->panels_a_task = cp_share(p->panels, CP_MIN(p->panels_a_task, CP_MAX(1, acc_panels)));
     p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+    choose_clipping(p);
 }
 
 /* Sizes of a depthwise task of direct-channels: packed input within L2, accumulators within L1, and panels enough to be worth it.
@@ -187,11 +284,11 @@ static double depthwise_cost(const cp_direct *p, cp_direct_kernel kernel) {
 static double channels_cost(const cp_direct *p) {
     const convpool_conv2d_desc *d = p->desc;
     const double pixels = (double)p->oh * (double)p->ow;
-    const double rows = (double)reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h) / (double)p->rows_a_task;
+    const double rows = (double)packed_rows(p, p->rows_a_task) / (double)p->rows_a_task;
     const double columns = (double)reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) / (double)p->columns_a_task;
     const double packed = (double)p->group_in * rows * columns;
-    return (double)cp_ceil_div(p->group_out, CP_PANEL) * ((double)p->products + 17) + 0.7 * packed / (double)d->stride_w +
-           400 / pixels;
+    return (double)cp_ceil_div(p->group_out, CP_PANEL) * ((double)p->products * p->clipped + 17) +
+           0.7 * packed / (double)d->stride_w + 400 / pixels;
 }
 
 /* conv2d_patches does what the output channels need, at least 4 of them at a time, and pays for copying each product's input, more
@@ -246,6 +343,7 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
         .desc = d, .oh = oh, .ow = ow, .group_in = d->in_channels / d->groups, .group_out = d->out_channels / d->groups};
     p->products = d->kh * d->kw * p->group_in;
     p->groups = d->groups;
+    p->row_phases = 1;
     p->kernel = is_depthwise(p) ? CP_DIRECT_DEPTHWISE : CP_DIRECT_CHANNELS;
     if (is_depthwise(p)) {
         block_depthwise(p);
@@ -257,7 +355,7 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
         (d->algorithm != CONVPOOL_ALGORITHM_DIRECT_CHANNELS && cost_of(p, width) < cost_of(p, p->kernel))) {
         p->kernel = width;
     } else if (workspace_of(p, &parts)) {
-        p->workspace_bytes = parts.x + parts.acc + parts.position;
+        p->workspace_bytes = parts.x + parts.acc + parts.pixels;
     } else if (d->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS) {
         return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM; /* What a single row of outputs reads is too large to pack. */
     } else {
@@ -265,6 +363,7 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
     }
     p->algorithm = along_channels(p->kernel) ? CONVPOOL_ALGORITHM_DIRECT_CHANNELS : CONVPOOL_ALGORITHM_DIRECT_WIDTH;
     p->cost = cost_of(p, p->kernel) * (double)oh * (double)ow * (double)d->groups;
+    if (p->kernel != CP_DIRECT_CHANNELS) p->row_phases = 1;
     if (p->kernel == CP_DIRECT_PATCHES) {
         block_patches(p);
     } else if (p->kernel == CP_DIRECT_PLANES) {
@@ -332,6 +431,8 @@ void cp_direct_pack(cp_direct *p, const float *weights, const float *bias, void 
     const bool padded = (d->pad_top | d->pad_bottom | d->pad_left | d->pad_right) != 0;
     float *packed = memory, *packed_bias = (float *)((char *)memory + p->weights_bytes);
     p->clip_taps = d->border == CONVPOOL_BORDER_ZERO && padded && !all_finite(weights, n);
+    p->clip_rows = p->clip_rows || p->clip_taps;
+    p->clip_columns = p->clip_columns || p->clip_taps;
     if (p->kernel == CP_DIRECT_IMAGE && p->clip_taps) p->kernel = CP_DIRECT_WIDTH;
     if (along_channels(p->kernel)) {
         pack_channels(p, weights, bias, packed, packed_bias);
@@ -347,24 +448,44 @@ void cp_direct_pack(cp_direct *p, const float *weights, const float *bias, void 
     p->bias = packed_bias;
 }
 
-/* The same with the taps in the padding left out: pixel by pixel, at a quarter of the speed, for weights that are not finite. */
-static void clipped_tiles(const cp_direct *p, const cp_kernels *kernels, cp_conv2d_tiles tiles, int64_t i, int64_t j,
-                          int64_t columns) {
+/* Lists the pixels of a rectangle of outputs, those with the same taps together, the largest span first, with which weights are
+ * fetched; returns the number of spans. */
+static int64_t list_pixels(const cp_direct *p, int64_t i, int64_t j, int64_t rows, int64_t columns, int64_t packed_columns,
+                           cp_conv2d_span *spans, int32_t *position, int32_t *place) {
     const convpool_conv2d_desc *d = p->desc;
-    float *acc = tiles.acc;
-    const int32_t *position = tiles.position;
-    tiles.pixels = 1;
-    for (int64_t k = 0; k < tiles.acc_pixels; k++) {
-        const int64_t y = (i + k / columns) * d->stride_h - d->pad_top, x = (j + k % columns) * d->stride_w - d->pad_left;
-        cp_tap_range(y, d->dilation_h, d->kh, d->ih, &tiles.y_begin, &tiles.y_end);
-        cp_tap_range(x, d->dilation_w, d->kw, d->iw, &tiles.x_begin, &tiles.x_end);
-        tiles.acc = acc + k * CP_PANEL;
-        tiles.position = position + k;
-        kernels->conv2d_tiles(&tiles);
+    const int64_t step = p->row_phases * d->stride_h, stride = row_phases_of(d).stride;
+    int64_t count = 0, pixels = 0, largest = 0;
+    for (int64_t y = 0, n; y < rows; y += n) {
+        cp_conv2d_span span;
+        n = alike(i * d->stride_h - d->pad_top + y * step, step, rows - y, d->dilation_h, d->kh, d->ih, p->clip_rows, &span.y_begin,
+                  &span.y_end);
+        for (int64_t x = 0, m; x < columns; x += m) {
+            m = alike((j + x) * d->stride_w - d->pad_left, d->stride_w, columns - x, d->dilation_w, d->kw, d->iw, p->clip_columns,
+                      &span.x_begin, &span.x_end);
+            for (int64_t row = y; row < y + n; row++, position += m, place += m) {
+                const int32_t from = (int32_t)(row * stride * packed_columns + x * d->stride_w), to = (int32_t)(row * columns + x);
+                const int32_t step_x = (int32_t)d->stride_w;
+                for (int32_t k = 0; k < (int32_t)m; k++) {
+                    position[k] = from + k * step_x;
+                    place[k] = to + k;
+                }
+            }
+            span.first = pixels;
+            span.pixels = n * m;
+            pixels += n * m;
+            spans[count] = span;
+            if (span.pixels > spans[largest].pixels) largest = count;
+            count++;
+        }
     }
+    const cp_conv2d_span first = spans[0];
+    spans[0] = spans[largest];
+    spans[largest] = first;
+    return count;
 }
 
-/* Output channels [panel, panel_end) x 16 of a group, rectangle (i, j) + rows x columns, which the task before may have packed. */
+/* Output channels [panel, panel_end) x 16 of a group, rectangle (i, j) + rows x columns, its rows row_phases apart; the task before
+ * may have packed what it reads. */
 static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const float *src, float *dst, const float *residual,
                               int64_t group, int64_t panel, int64_t panel_end, int64_t i, int64_t j, int64_t rows, int64_t columns,
                               bool packed) {
@@ -372,8 +493,9 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
     workspace_parts parts;
     workspace_of(p, &parts);
     float *x = (float *)r->workspace, *acc = (float *)(r->workspace + parts.x);
-    int32_t *position = (int32_t *)(r->workspace + parts.x + parts.acc);
     const int64_t pixels = rows * columns, taps = d->kh * d->kw;
+    cp_conv2d_span *spans = (cp_conv2d_span *)(r->workspace + parts.x + parts.acc);
+    int32_t *position = (int32_t *)(spans + pixels), *place = position + pixels;
     cp_conv2d_pack pack = {
         .src = src,
         .layout = d->src_layout,
@@ -384,8 +506,9 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
         .block = taps == 1 ? p->channels_packed : CP_BLOCK,
         .pitch = taps == 1 ? pointwise_pitch(p->channels_packed) : 0,
         .row = i * d->stride_h - d->pad_top,
+        .row_step = row_phases_of(d).step,
         .column = j * d->stride_w - d->pad_left,
-        .rows = reach(rows, d->stride_h, d->kh, d->dilation_h),
+        .rows = packed_rows(p, rows),
         .columns = reach(columns, d->stride_w, d->kw, d->dilation_w),
         .dst = x,
     };
@@ -397,16 +520,16 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
         .weights_panel = p->group_in * taps * CP_PANEL,
         .acc = acc,
         .acc_pixels = pixels,
+        .spans = spans,
+        .span_count = list_pixels(p, i, j, rows, columns, pack.columns, spans, position, place),
         .position = position,
-        .pixels = pixels,
+        .place = place,
         .kh = d->kh,
         .kw = d->kw,
-        .y_end = d->kh,
-        .x_end = d->kw,
-        .row_step = d->dilation_h * pack.columns,
+        .row_step = pack.columns,
         .column_step = d->dilation_w,
     };
-    const cp_conv2d_finish finish = {
+    cp_conv2d_finish finish = {
         .acc = acc,
         .channel = group * p->group_out + panel * CP_PANEL,
         .channels = CP_MIN(panel_end * CP_PANEL, p->group_out) - panel * CP_PANEL,
@@ -420,11 +543,8 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
         .dst = dst + i * r->dst.strides.row + j * r->dst.strides.column,
         .residual = residual == NULL ? NULL : residual + i * r->residual.strides.row + j * r->residual.strides.column,
     };
-    for (int64_t y = 0, k = 0; y < rows; y++) {
-        for (int64_t at = y * d->stride_h * pack.columns, end = k + columns; k < end; k++, at += d->stride_w) {
-            position[k] = (int32_t)at;
-        }
-    }
+    finish.dst_strides.row *= p->row_phases;
+    finish.residual_strides.row *= p->row_phases;
     const int64_t x_channel = taps == 1 ? 1 : pack.rows * pack.columns; /* from one block of packed channels to the next, by 8 */
     for (int64_t c = 0; c < p->group_in; c += p->channels_a_pass) {
         if (c % p->channels_packed == 0 && !(packed && p->channels_packed == p->group_in)) {
@@ -439,14 +559,9 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
                              : panel_end < p->panels ? p->weights + (group * p->panels + panel_end) * tiles.weights_panel
                                                      : NULL;
         tiles.bias = c == 0 ? p->bias + (group * p->panels + panel) * CP_PANEL : NULL;
-        if (p->clip_taps) {
-            clipped_tiles(p, r->kernels, tiles, i, j, columns);
-        } else {
-            tiles.finish = c + p->channels_a_pass < p->group_in ? NULL : &finish;
-            r->kernels->conv2d_tiles(&tiles);
-        }
+        tiles.finish = c + p->channels_a_pass < p->group_in ? NULL : &finish;
+        r->kernels->conv2d_tiles(&tiles);
     }
-    if (p->clip_taps) r->kernels->conv2d_finish(&finish);
 }
 
 /* What both kernels of depthwise layers are given, but for the channels. */
@@ -586,8 +701,9 @@ static void run_task(const cp_direct *p, const cp_conv2d_run *r, int64_t task, b
     task = task % p->tasks / p->panel_tasks;
     const int64_t column = task % p->column_tasks;
     task /= p->column_tasks;
-    const int64_t row = task % p->row_tasks * p->rows_a_task, group = task / p->row_tasks;
-    const int64_t rows = CP_MIN(p->rows_a_task, p->oh - row);
+    int64_t row;
+    const int64_t rows = rows_of(p, task % p->row_tasks, &row), group = task / p->row_tasks;
+    if (rows < 1) return; /* Some phases have a row less than others. */
     const float *src = (const float *)r->src.data + image * r->src.strides.batch;
     float *dst = (float *)(uintptr_t)r->dst.data + image * r->dst.strides.batch;
     const float *residual = r->residual.data;

@@ -23,6 +23,7 @@ typedef struct cp_conv2d_pack {
     int64_t ih, iw;
     int64_t channel, channels; /* first and number */
     int64_t row, column;       /* of the image, where the band begins; may be negative */
+    int64_t row_step;          /* rows of the image from one row of the band to the next */
     int64_t rows, columns;     /* of the band */
     int64_t block;             /* channels of a block: 8, or at least all */
     int64_t pitch;             /* floats from one packed pixel to the next, or 0: as many as its block has channels */
@@ -48,8 +49,14 @@ typedef struct cp_conv2d_finish {
     cp_activation activation;
 } cp_conv2d_finish;
 
+/* Pixels that follow each other in a list, and the taps of their windows that are to be multiplied. */
+typedef struct cp_conv2d_span {
+    int64_t first, pixels;
+    int64_t y_begin, y_end, x_begin, x_end;
+} cp_conv2d_span;
+
 /* conv2d_tiles: for some panels of 16 output channels and every pixel p of a list, acc[panel][p][0..15] += the products of some
- * blocks of input channels with all taps, in the documented order. */
+ * blocks of input channels with taps, in the documented order. */
 typedef struct cp_conv2d_tiles {
     const float *x;        /* from conv2d_pack */
     int64_t block, pitch;  /* as packed */
@@ -61,12 +68,12 @@ typedef struct cp_conv2d_tiles {
     const float *bias;         /* [panel][16] that acc starts from, or NULL: acc is read */
     float *acc;                /* [panel][acc_pixels][16] */
     int64_t acc_pixels;
-    const int32_t *position; /* of each pixel's first tap in x, in packed pixels */
-    int64_t pixels;
-    int64_t channels;       /* of x */
-    int64_t kh, kw;         /* of the weights */
-    int64_t y_begin, y_end; /* taps to multiply */
-    int64_t x_begin, x_end;
+    const cp_conv2d_span *spans; /* of the list, which has acc_pixels altogether */
+    int64_t span_count;
+    const int32_t *position;        /* of each pixel's first tap in x, in packed pixels */
+    const int32_t *place;           /* of each pixel in acc */
+    int64_t channels;               /* of x */
+    int64_t kh, kw;                 /* of the weights */
     int64_t row_step, column_step;  /* packed pixels from one tap to the next */
     const cp_conv2d_finish *finish; /* of these panels and pixels, to be done once their sums are complete; or NULL */
 } cp_conv2d_tiles;

@@ -166,6 +166,7 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
         .block = CP_PANEL,
         .pitch = CP_PANEL,
         .row = i - d->pad_top,
+        .row_step = 1,
         .column = j - d->pad_left,
         .rows = CP_MIN(reach(w, a->rows), r->dst.height + w->taps - 1 - i),
         .columns = CP_MIN(reach(w, a->columns), r->dst.width + w->taps - 1 - j),

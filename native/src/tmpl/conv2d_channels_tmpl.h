@@ -48,8 +48,8 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
     cp_conv2d_pack band = *given;
     const cp_conv2d_pack *a = &band;
     const bool planes = band.layout == CONVPOOL_LAYOUT_NCHW;
-    if (planes && band.column == 0 && band.columns == band.iw && band.strides.row == band.iw && band.row >= 0 &&
-        band.row + band.rows <= band.ih) { /* Whole rows without gaps are one row. */
+    if (planes && band.column == 0 && band.columns == band.iw && band.strides.row == band.iw && band.row_step == 1 &&
+        band.row >= 0 && band.row + band.rows <= band.ih) { /* Whole rows without gaps are one row. */
         band.iw = band.columns *= band.rows;
         band.rows = 1;
     }
@@ -66,7 +66,7 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
         /* A vector of fewer channels spills into what is written later. */
         const bool in_vectors = planes && (width == CP_BLOCK || c == first || pitch >= c - first + CP_BLOCK);
         for (int64_t i = 0; i < a->rows; i++) {
-            const int64_t y = cp_border(a->border, a->row + i, a->ih);
+            const int64_t y = cp_border(a->border, a->row + i * a->row_step, a->ih);
             int64_t j = CP_MIN(a->columns, CP_MAX(0, -a->column));
             const int64_t end = y < 0 ? j : CP_MAX(j, CP_MIN(a->columns, a->iw - a->column));
             conv2d_pack_cells(a, channel, width, pitch, y, 0, j, dst);
@@ -215,16 +215,18 @@ typedef struct conv2d_ahead {
     int64_t distance, lines;
 } conv2d_ahead;
 
-/* All taps of one block of `width` channels. Where taps of a row lie side by side, so do their channels and weights: one run. */
-static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *const *x, const float *weights, conv2d_ahead ahead,
-                                        const int pixels, const int panels, const int64_t width, v16 *acc) {
-    const int64_t taps = a->x_end - a->x_begin;
+/* The span's taps of one block of `width` channels. Where taps of a row lie side by side, so do their channels and weights: one
+ * run. */
+static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const cp_conv2d_span *s, const float *const *x,
+                                        const float *weights, conv2d_ahead ahead, const int pixels, const int panels,
+                                        const int64_t width, v16 *acc) {
+    const int64_t taps = s->x_end - s->x_begin;
     const int64_t runs = a->column_step == 1 ? 1 : taps, run = a->column_step == 1 ? taps * width : width;
-    for (int64_t ty = a->y_begin; ty < a->y_end; ty++) {
+    for (int64_t ty = s->y_begin; ty < s->y_end; ty++) {
         const float *w[CP_TILE_PANELS];
         CP_UNROLL
-        for (int q = 0; q < panels; q++) w[q] = weights + q * a->weights_panel + (ty * a->kw + a->x_begin) * width * CP_PANEL;
-        int64_t at = (ty * a->row_step + a->x_begin * a->column_step) * width;
+        for (int q = 0; q < panels; q++) w[q] = weights + q * a->weights_panel + (ty * a->kw + s->x_begin) * width * CP_PANEL;
+        int64_t at = (ty * a->row_step + s->x_begin * a->column_step) * width;
         for (int64_t r = 0; r < runs; r++, at += a->column_step * width) {
             int64_t k = 0;
             for (; k + CP_BLOCK <= run; k += CP_BLOCK) {
@@ -246,49 +248,54 @@ static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const float *c
     }
 }
 
-static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, int64_t panel, int64_t first, conv2d_ahead ahead, const int pixels,
-                                  const int panels) {
+static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, int64_t first,
+                                  conv2d_ahead ahead, const int pixels, const int panels) {
     v16 acc[CP_TILE_PANELS * CP_TILE];
     const float *x[CP_TILE];
     const float *block = a->x, *weights = a->weights + panel * a->weights_panel;
     CP_UNROLL
     for (int q = 0; q < panels; q++) {
         const float *bias = a->bias == NULL ? NULL : a->bias + (panel + q) * CP_PANEL;
-        const float *out = a->acc + ((panel + q) * a->acc_pixels + first) * CP_PANEL;
+        const float *out = a->acc + (panel + q) * a->acc_pixels * CP_PANEL;
         CP_UNROLL
-        for (int p = 0; p < pixels; p++) acc[q * CP_TILE + p] = v16_load(bias != NULL ? bias : out + p * CP_PANEL);
+        for (int p = 0; p < pixels; p++) {
+            acc[q * CP_TILE + p] = v16_load(bias != NULL ? bias : out + (int64_t)a->place[first + p] * CP_PANEL);
+        }
     }
     for (int64_t c = 0; c < a->channels; c += a->block) {
         const int64_t width = CP_MIN(a->block, a->channels - c);
         CP_UNROLL
         for (int p = 0; p < pixels; p++) x[p] = block + a->position[first + p] * (a->pitch != 0 ? a->pitch : width);
-        conv2d_tile_block(a, x, weights, ahead, pixels, panels, width, acc);
+        conv2d_tile_block(a, s, x, weights, ahead, pixels, panels, width, acc);
         block += a->packed_pixels * width;
         weights += a->kh * a->kw * width * CP_PANEL;
     }
     CP_UNROLL
     for (int q = 0; q < panels; q++) {
-        float *out = a->acc + ((panel + q) * a->acc_pixels + first) * CP_PANEL;
+        float *out = a->acc + (panel + q) * a->acc_pixels * CP_PANEL;
         CP_UNROLL
-        for (int p = 0; p < pixels; p++) v16_store(out + p * CP_PANEL, acc[q * CP_TILE + p]);
+        for (int p = 0; p < pixels; p++) v16_store(out + (int64_t)a->place[first + p] * CP_PANEL, acc[q * CP_TILE + p]);
     }
 }
 
 static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t panel, const int panels) {
-    const int64_t parts = cp_ceil_div(a->pixels, CP_TILE), lines = cp_ceil_div(CP_BLOCK, parts);
     const float *next = panel + panels < a->panels ? a->weights + (panel + panels) * a->weights_panel : a->next_weights;
-    for (int64_t part = 0; part < parts; part++) {
-        const int64_t first = part * a->pixels / parts, pixels = (part + 1) * a->pixels / parts - first;
-        conv2d_ahead ahead = {0};
-        if (next != NULL && part * lines < CP_BLOCK) {
-            ahead.distance = next - (a->weights + panel * a->weights_panel) + part * lines * CP_PANEL;
-            ahead.lines = lines;
-        }
-#define CONV2D_TILE(n) conv2d_tile(a, panel, first, ahead, n, panels)
-        CP_TILE_SWITCH(pixels, CONV2D_TILE)
+    for (int64_t k = 0; k < a->span_count; k++) {
+        const cp_conv2d_span span = a->spans[k], *s = &span;
+        const int64_t parts = cp_ceil_div(s->pixels, CP_TILE), lines = cp_ceil_div(CP_BLOCK, parts);
+        for (int64_t part = 0; part < parts; part++) {
+            const int64_t first = part * s->pixels / parts, pixels = (part + 1) * s->pixels / parts - first;
+            conv2d_ahead ahead = {0};
+            if (next != NULL && k == 0 && part * lines < CP_BLOCK) {
+                ahead.distance = next - (a->weights + panel * a->weights_panel) + part * lines * CP_PANEL;
+                ahead.lines = lines;
+            }
+#define CONV2D_TILE(n) conv2d_tile(a, s, panel, s->first + first, ahead, n, panels)
+            CP_TILE_SWITCH(pixels, CONV2D_TILE)
 #undef CONV2D_TILE
+        }
     }
-    for (int64_t q = 0; a->finish != NULL && q < panels; q++) conv2d_finish_pixels(a->finish, panel + q, 0, a->pixels);
+    for (int64_t q = 0; a->finish != NULL && q < panels; q++) conv2d_finish_pixels(a->finish, panel + q, 0, a->acc_pixels);
 }
 
 static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
