@@ -450,10 +450,12 @@ void cp_direct_pack(cp_direct *p, const float *weights, const float *bias, void 
 
 /* Lists the pixels of a rectangle of outputs, those with the same taps together, the largest span first, with which weights are
  * fetched; returns the number of spans. */
-static int64_t list_pixels(const cp_direct *p, int64_t i, int64_t j, int64_t rows, int64_t columns, int64_t packed_columns,
+static int64_t list_pixels(const cp_direct *p, const cp_conv2d_pack *pack, int64_t i, int64_t j, int64_t rows, int64_t columns,
                            cp_conv2d_span *spans, int32_t *position, int32_t *place) {
     const convpool_conv2d_desc *d = p->desc;
-    const int64_t step = p->row_phases * d->stride_h, stride = row_phases_of(d).stride;
+    const int64_t step = p->row_phases * d->stride_h;
+    const int64_t row_pitch = row_phases_of(d).stride * (pack->columns_first ? 1 : pack->columns);
+    const int64_t column_pitch = d->stride_w * (pack->columns_first ? pack->rows : 1);
     int64_t count = 0, pixels = 0, largest = 0;
     for (int64_t y = 0, n; y < rows; y += n) {
         cp_conv2d_span span;
@@ -463,10 +465,9 @@ static int64_t list_pixels(const cp_direct *p, int64_t i, int64_t j, int64_t row
             m = alike((j + x) * d->stride_w - d->pad_left, d->stride_w, columns - x, d->dilation_w, d->kw, d->iw, p->clip_columns,
                       &span.x_begin, &span.x_end);
             for (int64_t row = y; row < y + n; row++, position += m, place += m) {
-                const int32_t from = (int32_t)(row * stride * packed_columns + x * d->stride_w), to = (int32_t)(row * columns + x);
-                const int32_t step_x = (int32_t)d->stride_w;
+                const int32_t from = (int32_t)(row * row_pitch + x * column_pitch), to = (int32_t)(row * columns + x);
                 for (int32_t k = 0; k < (int32_t)m; k++) {
-                    position[k] = from + k * step_x;
+                    position[k] = from + k * (int32_t)column_pitch;
                     place[k] = to + k;
                 }
             }
@@ -474,6 +475,12 @@ static int64_t list_pixels(const cp_direct *p, int64_t i, int64_t j, int64_t row
             span.pixels = n * m;
             pixels += n * m;
             spans[count] = span;
+            if (pack->columns_first) {
+                spans[count].x_begin = span.y_begin;
+                spans[count].x_end = span.x_begin < span.x_end ? span.y_end : span.y_begin;
+                spans[count].y_begin = 0;
+                spans[count].y_end = 1;
+            }
             if (span.pixels > spans[largest].pixels) largest = count;
             count++;
         }
@@ -505,6 +512,7 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
         .iw = d->iw,
         .block = taps == 1 ? p->channels_packed : CP_BLOCK,
         .pitch = taps == 1 ? pointwise_pitch(p->channels_packed) : 0,
+        .columns_first = d->kw == 1 && taps > 1, /* so that taps lie side by side, as if they were a row */
         .row = i * d->stride_h - d->pad_top,
         .row_step = row_phases_of(d).step,
         .column = j * d->stride_w - d->pad_left,
@@ -521,13 +529,13 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
         .acc = acc,
         .acc_pixels = pixels,
         .spans = spans,
-        .span_count = list_pixels(p, i, j, rows, columns, pack.columns, spans, position, place),
+        .span_count = list_pixels(p, &pack, i, j, rows, columns, spans, position, place),
         .position = position,
         .place = place,
-        .kh = d->kh,
-        .kw = d->kw,
+        .kh = pack.columns_first ? 1 : d->kh,
+        .kw = pack.columns_first ? d->kh : d->kw,
         .row_step = pack.columns,
-        .column_step = d->dilation_w,
+        .column_step = pack.columns_first ? 1 : d->dilation_w,
     };
     cp_conv2d_finish finish = {
         .acc = acc,

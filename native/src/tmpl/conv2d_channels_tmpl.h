@@ -48,14 +48,15 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
     cp_conv2d_pack band = *given;
     const cp_conv2d_pack *a = &band;
     const bool planes = band.layout == CONVPOOL_LAYOUT_NCHW;
-    if (planes && band.column == 0 && band.columns == band.iw && band.strides.row == band.iw && band.row_step == 1 &&
-        band.row >= 0 && band.row + band.rows <= band.ih) { /* Whole rows without gaps are one row. */
+    if (planes && !band.columns_first && band.column == 0 && band.columns == band.iw && band.strides.row == band.iw &&
+        band.row_step == 1 && band.row >= 0 && band.row + band.rows <= band.ih) { /* Whole rows without gaps are one row. */
         band.iw = band.columns *= band.rows;
         band.rows = 1;
     }
     for (int64_t c = 0; c < a->channels; c += CP_BLOCK) {
         const int64_t width = CP_MIN(CP_BLOCK, a->channels - c), first = c - c % a->block;
-        const int64_t pitch = a->pitch != 0 ? a->pitch : CP_MIN(a->block, a->channels - first);
+        const int64_t pixel = a->pitch != 0 ? a->pitch : CP_MIN(a->block, a->channels - first);
+        const int64_t pitch = a->columns_first ? a->rows * pixel : pixel;
         float *dst = a->dst + first * a->rows * a->columns + (c - first);
         int64_t channel[CP_BLOCK] = {0};
         bool side_by_side = width == CP_BLOCK;
@@ -64,7 +65,8 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
             side_by_side = side_by_side && channel[k] == channel[0] + k;
         }
         /* A vector of fewer channels spills into what is written later. */
-        const bool in_vectors = planes && (width == CP_BLOCK || c == first || pitch >= c - first + CP_BLOCK);
+        const bool spills = !a->columns_first && (c == first || pitch >= c - first + CP_BLOCK);
+        const bool in_vectors = planes && (width == CP_BLOCK || spills);
         for (int64_t i = 0; i < a->rows; i++) {
             const int64_t y = cp_border(a->border, a->row + i * a->row_step, a->ih);
             int64_t j = CP_MIN(a->columns, CP_MAX(0, -a->column));
@@ -79,7 +81,7 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
                 for (; j < end; j++) v8_store(dst + j * pitch, v8_load(conv2d_pack_source(a, channel[0], y, a->column + j)));
             }
             conv2d_pack_cells(a, channel, width, pitch, y, j, a->columns, dst);
-            dst += a->columns * pitch;
+            dst += a->columns_first ? pixel : a->columns * pitch;
         }
     }
 }
