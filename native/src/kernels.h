@@ -101,6 +101,13 @@ typedef struct cp_winograd_input {
     int64_t v_point;
 } cp_winograd_input;
 
+/* Rows of planes to bring into L2 while something else is worked on. */
+typedef struct cp_fetch {
+    const float *first;           /* row 0 of plane 0 */
+    int64_t planes, rows, floats; /* of a row */
+    int64_t plane, row;           /* floats from one to the next */
+} cp_fetch;
+
 /* winograd_multiply: for some panels of 16 output channels, every point and every tile, m = sum over channels of v u. */
 typedef struct cp_winograd_multiply {
     const float *v; /* [point][block of 16 channels][tile][16], neighbouring points `v_point` floats apart */
@@ -109,7 +116,8 @@ typedef struct cp_winograd_multiply {
     float *m;       /* [panel][point][tile][16], neighbouring points `m_point` floats apart */
     int64_t m_point;
     int64_t panels, points, tiles, channels;
-    bool fetch; /* the weights come from beyond L2 */
+    bool far;          /* the weights come from beyond L2 */
+    cp_fetch fetch[2]; /* read or written next */
 } cp_winograd_multiply;
 
 /* winograd_output: from the products of one panel back to pixels; the bias is added. */

@@ -191,12 +191,49 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
     }
 }
 
+/* Rows [row, row_end) of columns [column, column_end) of some channels of an image, if it lies in planes and beyond L2. */
+static cp_fetch fetch_of(const cp_tensor *t, int64_t image, int64_t channel, int64_t channels, int64_t row, int64_t row_end,
+                         int64_t column, int64_t column_end) {
+    const double floats = (double)t->channels * (double)t->height * (double)t->width;
+    if (t->layout != CONVPOOL_LAYOUT_NCHW || floats * sizeof(float) <= (double)L2_BYTES) return (cp_fetch){0};
+    return (cp_fetch){
+        .first = (const float *)t->data + image * t->strides.batch + cp_tensor_offset(t, channel, row, column),
+        .planes = channels,
+        .rows = row_end - row,
+        .floats = column_end - column,
+        .plane = t->strides.channel,
+        .row = t->strides.row,
+    };
+}
+
+/* What a share, `part` of `parts`, of the input channels of an area reads, but for the rows that the area above has read. */
+static cp_fetch fetch_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t part, int64_t parts) {
+    const int64_t i = a->row * w->tile - r->desc->pad_top, j = a->column * w->tile - r->desc->pad_left;
+    const int64_t row_end = CP_MIN(i + reach(w, a->rows), r->src.height), row = CP_MAX(0, i + w->taps - 1);
+    const int64_t column_end = CP_MIN(j + reach(w, a->columns), r->src.width), column = CP_MAX(0, j);
+    const int64_t first = part * w->group_in / parts, end = (part + 1) * w->group_in / parts;
+    if (row >= row_end || column >= column_end) return (cp_fetch){0};
+    return fetch_of(&r->src, a->image, a->group * w->group_in + first, end - first, row, row_end, column, column_end);
+}
+
 /* Panels [panel, panel + panels) of the group, at most MULTIPLY_PANELS. */
 static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t panel, int64_t panels,
-                             const float *v, float *m, float *acc) {
+                             cp_fetch next, const float *v, float *m, float *acc) {
     const convpool_conv2d_desc *d = r->desc;
     const int64_t packed = a->group * w->panels + panel, i = a->row * w->tile, j = a->column * w->tile;
+    const int64_t first = a->group * w->group_out + panel * CP_PANEL;
+    const int64_t channels = CP_MIN(panels * CP_PANEL, w->group_out - panel * CP_PANEL);
     const cp_tensor *dst = &r->dst, *residual = &r->residual;
+    cp_winograd_output output = {
+        .tile = w->tile,
+        .side = w->side,
+        .m_point = w->m_point,
+        .tile_rows = a->rows,
+        .tile_columns = a->columns,
+        .rows = CP_MIN(a->rows * w->tile, dst->height - i),
+        .columns = CP_MIN(a->columns * w->tile, dst->width - j),
+        .acc = acc,
+    };
     const cp_winograd_multiply multiply = {
         .v = v,
         .v_point = w->v_point,
@@ -207,17 +244,8 @@ static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const
         .points = w->points,
         .tiles = a->rows * a->columns,
         .channels = w->group_in,
-        .fetch = w->weights_bytes > L2_BYTES,
-    };
-    cp_winograd_output output = {
-        .tile = w->tile,
-        .side = w->side,
-        .m_point = w->m_point,
-        .tile_rows = a->rows,
-        .tile_columns = a->columns,
-        .rows = CP_MIN(a->rows * w->tile, dst->height - i),
-        .columns = CP_MIN(a->columns * w->tile, dst->width - j),
-        .acc = acc,
+        .far = w->weights_bytes > L2_BYTES,
+        .fetch = {next, fetch_of(dst, a->image, first, channels, i, i + output.rows, j, j + output.columns)},
     };
     cp_conv2d_finish finish = {
         .acc = acc,
@@ -250,13 +278,17 @@ void cp_winograd_execute(const cp_winograd *w, const cp_conv2d_run *r, int64_t b
     float *m = (float *)(r->workspace + w->x_bytes + w->v_bytes);
     float *acc = (float *)(r->workspace + w->x_bytes + w->v_bytes + w->m_bytes);
     for (int64_t task = begin; task < end; task++) {
-        const area a = area_of(w, task);
+        const area a = area_of(w, task), after = area_of(w, task + 1);
         const int64_t panel = task % w->panel_tasks * w->panels_a_task;
         const int64_t panel_end = CP_MIN(w->panels, panel + w->panels_a_task);
         /* The shares of one area follow each other and have the same transformed input. */
         if (task == begin || panel == 0) transform_input(w, r, &a, x, v);
-        for (int64_t p = panel; p < panel_end; p += MULTIPLY_PANELS) {
-            transform_output(w, r, &a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), v, m, acc);
+        const bool moves = task + 1 < end && panel_end == w->panels;
+        const int64_t parts = cp_ceil_div(panel_end - panel, MULTIPLY_PANELS);
+        for (int64_t part = 0; part < parts; part++) {
+            const int64_t p = panel + part * MULTIPLY_PANELS;
+            const cp_fetch next = moves ? fetch_input(w, r, &after, part, parts) : (cp_fetch){0};
+            transform_output(w, r, &a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), next, v, m, acc);
         }
     }
 }

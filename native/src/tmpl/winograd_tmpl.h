@@ -180,6 +180,30 @@ static CP_INLINE void winograd_step(const float *v, const float *u, int64_t u_pa
     }
 }
 
+/* Where a fetch is: `next` is the row `row` of its plane, `left` are to come, `step` at a time. */
+typedef struct winograd_cursor {
+    const cp_fetch *fetch;
+    const float *next;
+    int64_t row, left, step;
+} winograd_cursor;
+
+static winograd_cursor winograd_cursor_of(const cp_fetch *fetch, int64_t steps) {
+    const int64_t rows = fetch->planes * fetch->rows;
+    return (winograd_cursor){.fetch = fetch, .next = fetch->first, .left = rows, .step = cp_ceil_div(rows, steps)};
+}
+
+static CP_INLINE void winograd_fetch(winograd_cursor *c) {
+    const cp_fetch *f = c->fetch;
+    for (int64_t n = CP_MIN(c->step, c->left); n > 0; n--, c->left--) {
+        const int64_t line = CONVPOOL_ALIGNMENT / (int64_t)sizeof(float);
+        const float *begin = c->next - (uintptr_t)c->next % CONVPOOL_ALIGNMENT / sizeof(float);
+        for (const float *at = begin; at < c->next + f->floats; at += line) CP_PREFETCH(at);
+        const bool ends = ++c->row == f->rows;
+        c->next += ends ? f->plane - (f->rows - 1) * f->row : f->row;
+        if (ends) c->row = 0;
+    }
+}
+
 /* What the register tiles of one point and some channels share. */
 typedef struct winograd_pass {
     const float *v, *u;
@@ -189,6 +213,7 @@ typedef struct winograd_pass {
     bool first;          /* m starts from zero */
     const float *ahead;  /* weights to fetch meanwhile */
     int64_t ahead_lines; /* of each panel, for each block of channels */
+    winograd_cursor *fetch;
 } winograd_pass;
 
 /* `tiles` neighbouring tiles and `panels` neighbouring panels. */
@@ -225,6 +250,8 @@ static CP_INLINE void winograd_products(const winograd_pass *a, int64_t tiles, c
     for (int64_t part = 0; part < parts; part++) {
         const int64_t first = part * tiles / parts, count = (part + 1) * tiles / parts - first;
         const float *ahead = a->ahead + part * a->channels / parts * CP_PANEL;
+        winograd_fetch(&a->fetch[0]);
+        winograd_fetch(&a->fetch[1]);
 #define WINOGRAD_PRODUCT(n) winograd_product(a, a->v + first * CP_PANEL, a->m + first * CP_PANEL, ahead, n, panels)
         CP_TILE_SWITCH(count, WINOGRAD_PRODUCT)
 #undef WINOGRAD_PRODUCT
@@ -234,11 +261,14 @@ static CP_INLINE void winograd_products(const winograd_pass *a, int64_t tiles, c
 static void CP_NAME(winograd_multiply)(const cp_winograd_multiply *a) {
     const int64_t parts = cp_ceil_div(a->tiles, CP_TILE), share = cp_share(a->channels, WINOGRAD_CHANNELS);
     const int64_t most = parts == 1 ? a->channels : cp_ceil_div(share, CP_PANEL) * CP_PANEL;
-    const int64_t lines = a->fetch ? cp_ceil_div(CP_PANEL, parts) : 0;
+    const int64_t lines = a->far ? cp_ceil_div(CP_PANEL, parts) : 0;
+    const int64_t products = a->points * cp_ceil_div(a->panels, CP_TILE_PANELS) * cp_ceil_div(a->channels, most) * parts;
+    winograd_cursor fetch[2] = {winograd_cursor_of(&a->fetch[0], products), winograd_cursor_of(&a->fetch[1], products)};
     winograd_pass pass = {
         .v_block = a->tiles * CP_PANEL,
         .u_panel = a->points * a->channels * CP_PANEL,
         .m_panel = a->points * a->m_point,
+        .fetch = fetch,
     };
     for (int64_t point = 0; point < a->points; point++) {
         for (int64_t panel = 0; panel < a->panels; panel += CP_TILE_PANELS) {
