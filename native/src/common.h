@@ -14,12 +14,15 @@
 #define CP_NOINLINE __declspec(noinline)
 #define CP_PRAGMA(text)
 #define CP_PREFETCH(address)
+#define CP_FORGET(pointer)
 #else
 #define CP_INLINE inline __attribute__((always_inline))
 #define CP_NOINLINE __attribute__((noinline))
 #define CP_PRAGMA(text) _Pragma(#text)
 /* Asks for a cache line that will be read soon, into L2. */
 #define CP_PREFETCH(address) __builtin_prefetch(address, 0, 2)
+/* What was loaded through a pointer before is loaded again, where registers are too few to hold it. */
+#define CP_FORGET(pointer) __asm__("" : "+r"(pointer))
 #endif
 
 /* Before a loop of constant length over an array of vectors that must live in registers. */

@@ -238,11 +238,26 @@ static void block_planes(cp_direct *p) {
     p->column_tasks = 1;
 }
 
+/* conv2d_image's ring of copies of the ends of lines: lines, columns and bytes. */
+typedef struct image_ends {
+    int64_t lines, columns, bytes;
+} image_ends;
+
 /* Whether conv2d_image can do it; it is slow at the ends of a row. */
-static bool suits_image(const cp_direct *p) {
+static bool suits_image(const cp_direct *p, image_ends *ends) {
+    enum { BLOCK = 48, ENDS_BYTES = 1 << 20 };
     const convpool_conv2d_desc *d = p->desc;
     const bool small = d->kh <= CP_IMAGE_KERNEL && d->kw <= CP_IMAGE_REACH && reach(1, 1, d->kw, d->dilation_w) <= CP_IMAGE_REACH;
-    return d->src_layout == CONVPOOL_LAYOUT_NCHW && d->stride_h == 1 && d->stride_w == 1 && small && p->ow >= 48;
+    const int64_t pads = CP_MAX(d->pad_left, d->pad_right);
+    if (d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_h != 1 || d->stride_w != 1 || !small || pads > CP_IMAGE_REACH ||
+        p->ow < BLOCK || p->group_in > ENDS_BYTES) {
+        return false;
+    }
+    ends->lines = 1;
+    while (ends->lines < d->kh + CP_IMAGE_CHANNELS - 1) ends->lines *= 2;
+    ends->columns = cp_ceil_div(pads + reach(BLOCK, 1, d->kw, d->dilation_w) - 1, 8) * 8;
+    ends->bytes = ends->lines * p->group_in * 2 * ends->columns * (int64_t)sizeof(float);
+    return ends->bytes <= ENDS_BYTES;
 }
 
 /* Rows of a direct-width task: enough to be worth a task, few enough to share. */
@@ -252,8 +267,12 @@ static void block_width(cp_direct *p) {
     const convpool_conv2d_desc *d = p->desc;
     const double row = (double)p->ow * (double)d->kh * (double)d->kw * (double)p->group_in;
     p->rows_a_task = cp_share(p->oh, (int64_t)CP_MIN((double)p->oh, CP_MAX(8.0, task_products / row)));
-    const bool image = p->kernel == CP_DIRECT_IMAGE;
-    if (image) p->rows_a_task = CP_MIN(p->oh, cp_ceil_div(p->rows_a_task, IMAGE_ROWS) * IMAGE_ROWS);
+    image_ends ends;
+    const bool image = p->kernel == CP_DIRECT_IMAGE && suits_image(p, &ends);
+    if (image) {
+        p->rows_a_task = CP_MIN(p->oh, cp_ceil_div(p->rows_a_task, IMAGE_ROWS) * IMAGE_ROWS);
+        p->workspace_bytes = ends.bytes;
+    }
     p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
     p->column_tasks = 1;
     p->channels_a_task = image ? cp_share(p->group_out, CP_IMAGE_CHANNELS) : 1;
@@ -262,7 +281,7 @@ static void block_width(cp_direct *p) {
 
 /* Cost of an output of a depthwise layer, in cycles of two FMAs of 8 lanes, measured on Zen 5: with lanes along the channels
  * packing, taps and finishing; along the width 3x3 and 5x5 kernels of planes share their loads and pay for masks at the edges,
- * others load every tap and set out for each channel. */
+ * large images share more and pay for the ends of rows, others load every tap and set out for each channel. */
 static double depthwise_cost(const cp_direct *p, cp_direct_kernel kernel) {
     const convpool_conv2d_desc *d = p->desc;
     const double taps = (double)d->kh * (double)d->kw, pixels = (double)p->oh * (double)p->ow;
@@ -272,8 +291,10 @@ static double depthwise_cost(const cp_direct *p, cp_direct_kernel kernel) {
     }
     const double lanes = (double)(cp_ceil_div(p->ow, 8) * 8) / (double)p->ow;
     if (kernel == CP_DIRECT_PLANES) {
-        return lanes / 8 * (taps * (d->kh == 3 ? 0.8 : 1.0) * (double)d->stride_w + 1.5) + 8 / (double)p->ow;
+        const double memory = pixels * (double)d->out_channels > 0x1p20 ? 0.3 : 0; /* which conv2d_image streams to */
+        return lanes / 8 * (taps * (d->kh == 3 ? 0.8 : 1.0) * (double)d->stride_w + 1.5) + 8 / (double)p->ow + memory;
     }
+    if (kernel == CP_DIRECT_IMAGE) return 0.075 * taps + 0.3 + 100 / (double)p->ow;
     const double load = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2 ? 12 : 2.5;
     return lanes / 8 * (taps * load + 2) + 250 / pixels;
 }
@@ -308,7 +329,8 @@ static double patches_cost(const cp_direct *p) {
  * narrow row leaves empty. */
 static double width_cost(const cp_direct *p) {
     const double width = (double)p->ow;
-    if (suits_image(p)) {
+    image_ends ends;
+    if (suits_image(p, &ends)) {
         return (double)p->group_out / 16 * (width + 32) / width * ((double)p->products * 2 + 4);
     }
     const bool far_apart = p->desc->src_layout != CONVPOOL_LAYOUT_NCHW || p->desc->stride_w > 2;
@@ -331,9 +353,13 @@ static double cost_of(const cp_direct *p, cp_direct_kernel kernel) {
 static cp_direct_kernel width_kernel(const cp_direct *p) {
     enum { MOST_PRODUCTS = 4096 };
     const bool planes = p->desc->src_layout == CONVPOOL_LAYOUT_NCHW && p->desc->dst_layout == CONVPOOL_LAYOUT_NCHW;
-    if (is_depthwise(p) && suits_planes(p)) return CP_DIRECT_PLANES;
+    image_ends ends;
+    if (is_depthwise(p) && suits_planes(p) &&
+        (!suits_image(p, &ends) || depthwise_cost(p, CP_DIRECT_PLANES) <= depthwise_cost(p, CP_DIRECT_IMAGE))) {
+        return CP_DIRECT_PLANES;
+    }
     if (!is_depthwise(p) && planes && p->products <= MOST_PRODUCTS && patches_cost(p) < width_cost(p)) return CP_DIRECT_PATCHES;
-    return suits_image(p) ? CP_DIRECT_IMAGE : CP_DIRECT_WIDTH;
+    return suits_image(p, &ends) ? CP_DIRECT_IMAGE : CP_DIRECT_WIDTH;
 }
 
 convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int64_t oh, int64_t ow) {
@@ -644,7 +670,8 @@ static void run_width_task(const cp_direct *p, const cp_conv2d_run *r, int64_t i
                            const float *residual, int64_t channel, int64_t channels, int64_t row, int64_t rows) {
     const convpool_layout layout = p->desc->dst_layout;
     const int64_t end = channel + channels;
-    if (p->kernel == CP_DIRECT_IMAGE) {
+    image_ends ends;
+    if (p->kernel == CP_DIRECT_IMAGE && suits_image(p, &ends)) {
         const cp_conv2d_image tiles = {
             .src = src,
             .weights = p->weights,
@@ -662,6 +689,9 @@ static void run_width_task(const cp_direct *p, const cp_conv2d_run *r, int64_t i
             .channels = channels,
             .row = row,
             .rows = rows,
+            .end_lines = ends.lines,
+            .end_columns = ends.columns,
+            .ends = (float *)r->workspace,
         };
         r->kernels->conv2d_image(&tiles);
     } else {

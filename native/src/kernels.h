@@ -202,6 +202,9 @@ typedef struct cp_conv2d_image {
     int64_t ow;
     int64_t channel, channels; /* of dst, at most CP_IMAGE_CHANNELS */
     int64_t row, rows;         /* of dst */
+    int64_t end_lines;         /* a power of two, at least the lines that CP_IMAGE_CHANNELS rows of dst read */
+    int64_t end_columns;       /* that a block of dst across the border reads */
+    float *ends;               /* room for [end_lines][channels of a group][2][end_columns] */
 } cp_conv2d_image;
 
 /* How pool2d_lanes cuts its work, and where in the workspace its arrays of [row][column][CP_POOL2D_LANES] begin, in floats. */
