@@ -15,6 +15,7 @@
 #define CP_PRAGMA(text)
 #define CP_PREFETCH(address)
 #define CP_FORGET(pointer)
+#define CP_PREFETCH_L1(address)
 #else
 #define CP_INLINE inline __attribute__((always_inline))
 #define CP_NOINLINE __attribute__((noinline))
@@ -23,6 +24,8 @@
 #define CP_PREFETCH(address) __builtin_prefetch(address, 0, 2)
 /* What was loaded through a pointer before is loaded again, where registers are too few to hold it. */
 #define CP_FORGET(pointer) __asm__("" : "+r"(pointer))
+/* The same, into L1. */
+#define CP_PREFETCH_L1(address) __builtin_prefetch(address, 0, 3)
 #endif
 
 /* Before a loop of constant length over an array of vectors that must live in registers. */
@@ -79,6 +82,9 @@ typedef struct cp_tensor {
     int64_t batch, channels, height, width;
     convpool_strides strides;
 } cp_tensor;
+
+/* Results of that many floats and more, 4 MiB, may be streamed past the caches. */
+enum { CP_STREAM_FLOATS = 1 << 20 };
 
 /* Fills in dense strides where `strides` is NULL; checks pointer, alignment and strides. A tensor that is written must not collide
  * with itself. `batch` is at least 1. */

@@ -202,9 +202,6 @@ int64_t convpool_conv2d_task_count(const convpool_conv2d *p, int64_t batch) {
     return p != NULL && cp_is_plan(&p->head, CP_PLAN_CONV2D) && batch >= 0 && cp_mul(p->info.tasks, batch, &tasks) ? tasks : 0;
 }
 
-/* Results from 4 MiB on are streamed past the caches. */
-enum { STREAM_FLOATS = 1 << 20 };
-
 /* Fills in the tensors behind the arguments. */
 static convpool_status check_run(const convpool_conv2d *p, cp_conv2d_run *r, const convpool_conv2d_args *a) {
     const convpool_conv2d_desc *d = &p->desc;
@@ -214,7 +211,7 @@ static convpool_status check_run(const convpool_conv2d *p, cp_conv2d_run *r, con
     r->dst = (cp_tensor){a->dst, d->dst_layout, sizeof(float), n, d->out_channels, p->info.oh, p->info.ow, {0}};
     r->residual = r->dst;
     r->residual.data = a->residual;
-    r->stream = (double)n * (double)d->out_channels * (double)p->info.oh * (double)p->info.ow >= (double)STREAM_FLOATS;
+    r->stream = (double)n * (double)d->out_channels * (double)p->info.oh * (double)p->info.ow >= (double)CP_STREAM_FLOATS;
     convpool_status status = cp_tensor_init(&r->src, a->src_strides, false);
     if (status == CONVPOOL_STATUS_OK) status = cp_tensor_init(&r->dst, a->dst_strides, true);
     if (status == CONVPOOL_STATUS_OK && a->residual != NULL) status = cp_tensor_init(&r->residual, a->residual_strides, false);

@@ -230,6 +230,7 @@ typedef struct cp_pool2d_band {
     const convpool_pool2d_desc *desc; /* with oh and ow filled in */
     int64_t channel, channels;        /* first and number */
     int64_t row, rows;                /* of dst */
+    bool stream;                      /* dst is too large to stay in the caches, and its rows are whole cache lines */
     const cp_pool2d_lanes *lanes;
     float *workspace;
 } cp_pool2d_band;

@@ -277,6 +277,7 @@ int64_t convpool_pool2d_task_count(const convpool_pool2d *p, int64_t batch) {
 typedef struct pool2d_run {
     const convpool_pool2d *plan;
     cp_tensor src, dst, indices;
+    bool stream;
     float *workspace;
 } pool2d_run;
 
@@ -309,6 +310,9 @@ static convpool_status check_run(pool2d_run *r, const convpool_pool2d_args *a) {
     if (status == CONVPOOL_STATUS_OK) status = cp_tensor_init(&r->dst, a->dst_strides, true);
     if (status == CONVPOOL_STATUS_OK && indexed) status = cp_tensor_init(&r->indices, a->indices_strides, forward);
     if (status != CONVPOOL_STATUS_OK) return status;
+    const convpool_strides *s = &r->dst.strides;
+    const bool lines = cp_is_aligned(a->dst, 64) && (d->ow | s->row | s->channel | s->batch) % 16 == 0;
+    r->stream = lines && (double)a->batch * (double)d->channels * (double)d->oh * (double)d->ow >= (double)CP_STREAM_FLOATS;
     if (cp_tensors_overlap(&r->src, &r->dst)) return CONVPOOL_STATUS_OVERLAP;
     if (indexed && (cp_tensors_overlap(&r->indices, &r->dst) || (forward && cp_tensors_overlap(&r->indices, &r->src)))) {
         return CONVPOOL_STATUS_OVERLAP;
@@ -359,6 +363,7 @@ static void pool_task(const pool2d_run *r, int64_t image, int64_t channel, int64
         .channels = channels,
         .row = row,
         .rows = rows,
+        .stream = r->stream,
         .lanes = &p->lanes,
         .workspace = r->workspace,
     };

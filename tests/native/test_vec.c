@@ -208,6 +208,41 @@ static void test_wide(rng *r) {
     }
 }
 
+/* What pooling does in the widest vectors. */
+static void test_widest_pooling(rng *r, guarded *g, guard_side side) {
+    float a[CP_WIDE], b[CP_WIDE], c[CP_WIDE], line[3 * CP_WIDE], out[9][CP_WIDE];
+    for (int i = 0; i < CP_WIDE; i++) {
+        hard(r, &a[i], &b[i], &c[i]);
+        if (rng_chance(r, 30)) a[i] = special(r), b[i] = special(r), c[i] = special(r);
+    }
+    for (int i = 0; i < 3 * CP_WIDE; i++) line[i] = any_bits(r);
+    const vw va = vw_load(a), vb = vw_load(b), vc = vw_load(c), x = vw_load(line + 1);
+    const vw before = vw_load(line + 1 + CP_WIDE), odd_ones = vw_pick_odd(vw_load(line), vw_load(line + CP_WIDE));
+    vw_store(out[0], vw_mul(va, vb));
+    vw_store(out[1], vw_div(va, vb));
+    vw_store(out[2], vw_max_first(va, vb));
+    vw_store(out[3], vw_max3_first(va, vb, vc));
+    vw_store(out[4], vw_before(before, x));
+    vw_store(out[5], vw_after(x, before));
+    vw_store(out[6], vw_in_order(vw_picked_before(vw_set1(line[2 * CP_WIDE]), odd_ones)));
+    for (int i = 0; i < CP_WIDE; i++) {
+        expect("vw_mul", a[i] * b[i], out[0][i], a[i], b[i], 0);
+        expect("vw_div", a[i] / b[i], out[1][i], a[i], b[i], 0);
+        expect("vw_max_first", first_max(a[i], b[i]), out[2][i], a[i], b[i], 0);
+        expect("vw_max3_first", first_max(first_max(a[i], b[i]), c[i]), out[3][i], a[i], b[i], c[i]);
+        expect("vw_before", line[i == 0 ? 2 * CP_WIDE : i], out[4][i], (float)i, 0, 0);
+        expect("vw_after", line[i + 2], out[5][i], (float)i, 0, 0);
+        expect("vw_picked_before", line[i == 0 ? 2 * CP_WIDE : 2 * i - 1], out[6][i], (float)i, 0, 0);
+    }
+    const int64_t begin = rng_range(r, 0, CP_WIDE), end = rng_range(r, begin, CP_WIDE);
+    const float *there = guarded_place(g, (size_t)(end - begin) * sizeof(float), sizeof(float), 0, side);
+    memcpy(g->data, line + begin, g->size);
+    vw_store(out[7], vw_load_or(there - begin, vw_range(begin, end), va));
+    for (int i = 0; i < CP_WIDE; i++) {
+        expect("vw_load_or", begin <= i && i < end ? line[i] : a[i], out[7][i], (float)begin, (float)end, (float)i);
+    }
+}
+
 static void test_widest(rng *r, guarded *g, guard_side side) {
     float a[CP_WIDE], b[CP_WIDE], c[CP_WIDE], out[8][CP_WIDE];
     for (int i = 0; i < CP_WIDE; i++) hard(r, &a[i], &b[i], &c[i]);
@@ -403,6 +438,7 @@ int main(int argc, char **argv) {
         if (i % 16 == 0) {
             test_transpose(&r);
             test_widest(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
+            test_widest_pooling(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_memory(&r, &memory, GUARD_AT_END);
             test_memory(&r, &memory, GUARD_AT_BEGIN);
             test_wide_memory(&r, &memory, GUARD_AT_END);

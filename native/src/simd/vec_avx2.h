@@ -33,6 +33,16 @@ static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, h
 static CP_INLINE v8 v8_in_order(v8 picked) {
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(picked), _MM_SHUFFLE(3, 1, 2, 0)));
 }
+static CP_INLINE v8 v8_middle(v8 a, v8 b) { return _mm256_permute2f128_ps(a, b, 0x21); }
+static CP_INLINE v8 v8_before(v8 previous, v8 x) {
+    return _mm256_castsi256_ps(_mm256_alignr_epi8(_mm256_castps_si256(x), _mm256_castps_si256(v8_middle(previous, x)), 12));
+}
+static CP_INLINE v8 v8_after(v8 x, v8 next) {
+    return _mm256_castsi256_ps(_mm256_alignr_epi8(_mm256_castps_si256(v8_middle(x, next)), _mm256_castps_si256(x), 4));
+}
+static CP_INLINE v8 v8_picked_before(v8 previous, v8 x) {
+    return _mm256_permutevar8x32_ps(_mm256_blend_ps(x, previous, 0x80), _mm256_setr_epi32(7, 0, 5, 2, 1, 4, 3, 6));
+}
 static CP_INLINE v8 v8_add(v8 a, v8 b) { return _mm256_add_ps(a, b); }
 static CP_INLINE v8 v8_sub(v8 a, v8 b) { return _mm256_sub_ps(a, b); }
 static CP_INLINE v8 v8_mul(v8 a, v8 b) { return _mm256_mul_ps(a, b); }

@@ -92,6 +92,21 @@ static CP_INLINE vw vw_pick_even_last(vw lo, vw hi) { return _mm512_shuffle_ps(l
 static CP_INLINE vw vw_in_order(vw picked) {
     return _mm512_castpd_ps(_mm512_permutexvar_pd(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), _mm512_castps_pd(picked)));
 }
+static CP_INLINE vw vw_before(vw previous, vw x) {
+    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(x), _mm512_castps_si512(previous), 15));
+}
+static CP_INLINE vw vw_after(vw x, vw next) {
+    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(next), _mm512_castps_si512(x), 1));
+}
+static CP_INLINE vw vw_picked_before(vw previous, vw x) {
+    const __m512i from = _mm512_setr_epi32(31, 0, 13, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14);
+    return _mm512_permutex2var_ps(x, from, previous);
+}
+static CP_INLINE vw vw_load_or(const float *p, vw_mask m, vw outside) { return _mm512_mask_loadu_ps(outside, m, p); }
+static CP_INLINE vw vw_div(vw a, vw b) { return _mm512_div_ps(a, b); }
+static CP_INLINE vw vw_mul(vw a, vw b) { return _mm512_mul_ps(a, b); }
+static CP_INLINE vw vw_max_first(vw max, vw x) { return v16_max_first(max, x); }
+static CP_INLINE vw vw_max3_first(vw a, vw b, vw c) { return v16_max3_first(a, b, c); }
 static CP_INLINE void vw_stream(float *p, vw a) { _mm512_stream_ps(p, a); }
 
 #include "simd/vec_avx2.h"

@@ -51,6 +51,9 @@ static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { return v8_of(vuzp1q_f32(lo.lo, 
 static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { return v8_of(vuzp2q_f32(lo.lo, lo.hi), vuzp2q_f32(hi.lo, hi.hi)); }
 static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { return v8_of(vuzp1q_f32(lo.lo, lo.hi), vuzp2q_f32(hi.lo, hi.hi)); }
 static CP_INLINE v8 v8_in_order(v8 picked) { return picked; }
+static CP_INLINE v8 v8_before(v8 previous, v8 x) { return v8_of(vextq_f32(previous.hi, x.lo, 3), vextq_f32(x.lo, x.hi, 3)); }
+static CP_INLINE v8 v8_after(v8 x, v8 next) { return v8_of(vextq_f32(x.lo, x.hi, 1), vextq_f32(x.hi, next.lo, 1)); }
+static CP_INLINE v8 v8_picked_before(v8 previous, v8 x) { return v8_before(previous, x); }
 static CP_INLINE v8 v8_add(v8 a, v8 b) { return v8_of(vaddq_f32(a.lo, b.lo), vaddq_f32(a.hi, b.hi)); }
 static CP_INLINE v8 v8_sub(v8 a, v8 b) { return v8_of(vsubq_f32(a.lo, b.lo), vsubq_f32(a.hi, b.hi)); }
 static CP_INLINE v8 v8_mul(v8 a, v8 b) { return v8_of(vmulq_f32(a.lo, b.lo), vmulq_f32(a.hi, b.hi)); }

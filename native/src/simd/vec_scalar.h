@@ -65,6 +65,11 @@ static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i + 1]
 /* The even ones of lo = p[0..7], hi = p[7..14]; p[15] need not exist. */
 static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i] : hi.f[2 * i - 7]); }
 static CP_INLINE v8 v8_in_order(v8 picked) { return picked; }
+/* One place on: the last lane of `previous`, then all of x but its last; or all of x but its first, then the first of `next`. Of
+ * picks, the same in their order. */
+static CP_INLINE v8 v8_before(v8 previous, v8 x) { CP_LANES(i == 0 ? previous.f[7] : x.f[CP_MAX(i, 1) - 1]); }
+static CP_INLINE v8 v8_after(v8 x, v8 next) { CP_LANES(i == 7 ? next.f[0] : x.f[CP_MIN(i, 6) + 1]); }
+static CP_INLINE v8 v8_picked_before(v8 previous, v8 x) { return v8_before(previous, x); }
 static CP_INLINE v8 v8_add(v8 a, v8 b) { CP_LANES(a.f[i] + b.f[i]); }
 static CP_INLINE v8 v8_sub(v8 a, v8 b) { CP_LANES(a.f[i] - b.f[i]); }
 static CP_INLINE v8 v8_mul(v8 a, v8 b) { CP_LANES(a.f[i] * b.f[i]); }

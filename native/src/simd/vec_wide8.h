@@ -24,6 +24,16 @@ static CP_INLINE vw vw_pick_even(vw lo, vw hi) { return v8_pick_even(lo, hi); }
 static CP_INLINE vw vw_pick_odd(vw lo, vw hi) { return v8_pick_odd(lo, hi); }
 static CP_INLINE vw vw_pick_even_last(vw lo, vw hi) { return v8_pick_even7(lo, hi); }
 static CP_INLINE vw vw_in_order(vw picked) { return v8_in_order(picked); }
+/* One place on: the last lane of `previous`, then all of x but its last; or all of x but its first, then the first of `next`. Of
+ * picks, the same in their order. */
+static CP_INLINE vw vw_before(vw previous, vw x) { return v8_before(previous, x); }
+static CP_INLINE vw vw_after(vw x, vw next) { return v8_after(x, next); }
+static CP_INLINE vw vw_picked_before(vw previous, vw x) { return v8_picked_before(previous, x); }
+static CP_INLINE vw vw_load_or(const float *p, vw_mask m, vw outside) { return v8_if_masked(m, v8_load_masked(p, m), outside); }
+static CP_INLINE vw vw_div(vw a, vw b) { return v8_div(a, b); }
+static CP_INLINE vw vw_mul(vw a, vw b) { return v8_mul(a, b); }
+static CP_INLINE vw vw_max_first(vw max, vw x) { return v8_max_first(max, x); }
+static CP_INLINE vw vw_max3_first(vw a, vw b, vw c) { return v8_max3_first(a, b, c); }
 static CP_INLINE vw vw_fma(vw a, vw b, vw c) { return v8_fma(a, b, c); }
 
 #endif

@@ -1,19 +1,262 @@
 /* SPDX-License-Identifier: MIT
  * Pooling of small windows on planes: 2x2 and 3x3, stride 1 and 2, maxima and averages, lanes along the width.
  *
- * Tile:      4 rows x 16 outputs. Each row of the input is loaded and reduced along the row once, then these reductions by column;
- *            with indices, one row of outputs, each with a chain of its own for each row of its window.
- * Registers: a reduction for each of the lines that are still needed (3), taps (3), divisors of averages (4).
- * Bound:     3x3: shuffles and adds or maxima, about 25 cycles for 64 averages on AVX-512; 2x2: the cache that src comes from.
- * Borders:   left and right, masked loads; above and below, a maximum meets a row twice and an average leaves one out. */
+ * Order:     rows of outputs from the top. Each line of src is loaded once and reduced along the row; the reductions of the lines
+ *            that the next row of outputs reads too are kept, of up to 8 vectors in registers, of wider rows in L1.
+ * Bound:     3x3: adds, maxima and comparisons, of which two a cycle, 3 to 5 cycles for a vector; 2x2: the cache src comes from.
+ * Borders:   what lies outside are cells that change nothing, -infinity or 0: in masked loads of the last vector of a row, in the
+ *            neighbours of a row's first and last cell, and as whole lines. */
 
-enum { POOL2D_ROWS = 4, POOL2D_KERNEL = 3, POOL2D_LINES = (POOL2D_ROWS - 1) * 2 + POOL2D_KERNEL };
+enum {
+    POOL2D_KERNEL = 3,
+    POOL2D_HELD = 8,     /* vectors of a row whose reductions stay in registers */
+    POOL2D_CHUNK = 4,    /* vectors of a wider row that are worked on together */
+    POOL2D_STRIP = 1024, /* columns of dst whose reductions stay in L1 */
+    POOL2D_AHEAD = 512   /* floats ahead of what is loaded, to be prefetched */
+};
 
-/* Divisors of 16 windows: they are below 2^24 cells each way, so the product is rounded once, as the integer would be. */
-static CP_INLINE v16 pool2d_divisors16(const convpool_pool2d_desc *d, const pool2d_axis *y, v16 columns) {
-    if (d->divisor_override > 0) return v16_set1((float)d->divisor_override);
-    return v16_max_first(v16_set1(1.0f), v16_mul(v16_set1((float)y->cells), columns));
+/* Some columns of dst, all rows of the task: as many as are held, or the whole row up to POOL2D_STRIP. */
+typedef struct pool2d_strip {
+    int64_t j, x;      /* first column of dst; of src that is loaded, which is the second tap of 3 or the first of 2 */
+    int64_t vectors;   /* of dst */
+    int64_t n;         /* columns of the last vector */
+    vw_mask near, far; /* the cells within the image of what it loads, all others load nothing else */
+    bool left;         /* the cell before what is loaded is in the image, */
+    int64_t cells;     /* and so many from there on */
+} pool2d_strip;
+
+/* The strip from column j on. If that begins in the padding it is a single vector, so that only last vectors meet a border. */
+static pool2d_strip pool2d_strip_of(const convpool_pool2d_desc *d, int64_t j) {
+    const int64_t step = d->stride_w, x = j * step + (d->kw == 3) - d->pad_left;
+    const int64_t vectors = x < 0 ? 1 : CP_MIN(cp_ceil_div(d->ow - j, CP_WIDE), POOL2D_STRIP / CP_WIDE);
+    const int64_t last = x + (vectors - 1) * CP_WIDE * step;
+    return (pool2d_strip){
+        .j = j,
+        .x = x,
+        .vectors = vectors,
+        .n = CP_MIN(CP_WIDE, d->ow - j - (vectors - 1) * CP_WIDE),
+        .near = vw_range(-last, d->iw - last),
+        .far = vw_range(-last - CP_WIDE, d->iw - last - CP_WIDE),
+        .left = x > 0 && x <= d->iw,
+        .cells = d->iw - x,
+    };
 }
+
+/* Of each window of a strip, the cells of a row that count in an average's divisor. */
+static void pool2d_strip_cells(const pool2d_strip *s, const convpool_pool2d_desc *d, float *cells) {
+    const int64_t x = s->j * d->stride_w - d->pad_left, room = d->iw - x + (d->count_include_pad ? d->pad_right : 0);
+    const int missing = d->count_include_pad ? 0 : (int)CP_MAX(0, -x), end = (int)CP_MIN(room, 4 * POOL2D_STRIP);
+    for (int p = 0; p < (int)s->vectors * CP_WIDE; p++) {
+        cells[p] = (float)(CP_MIN((int)d->kw, end - p * (int)d->stride_w) - CP_MAX(0, missing - p * (int)d->stride_w));
+    }
+}
+
+/* 2 or 3 taps, or rows, in order. */
+static CP_INLINE vw pool2d_reduce(const vw *x, const int n, const pool2d_op op) {
+    if (op == POOL2D_MAX) return n == 2 ? vw_max_first(x[0], x[1]) : vw_max3_first(x[0], x[1], x[2]);
+    return n == 2 ? vw_add(x[0], x[1]) : vw_add(vw_add(x[0], x[1]), x[2]);
+}
+
+static CP_INLINE float pool2d_none(const pool2d_op op) { return op == POOL2D_MAX ? -INFINITY : 0.0f; }
+
+static CP_INLINE vw pool2d_load(const float *p, vw_mask mask, const bool all, const pool2d_op op) {
+    if (all) return vw_load(p);
+    return op == POOL2D_MAX ? vw_load_or(p, mask, vw_set1(pool2d_none(op))) : vw_load_masked(p, mask);
+}
+
+/* The reductions along a line of some vectors of windows, of which the first load is at p; for stride 2 in the order of
+ * vw_pick_even. `last` are those at the end of the strip. */
+static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, vw *row, const int vectors, const bool last,
+                                  const int kernel, const int step, const pool2d_op op) {
+    const float none = pool2d_none(op);
+    vw near[POOL2D_HELD + 1], far[POOL2D_HELD];
+    CP_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        const float *at = p + v * CP_WIDE * step;
+        near[v] = pool2d_load(at, s.near, !last || v + 1 < vectors, op);
+        if (step == 2) far[v] = pool2d_load(at + CP_WIDE, s.far, !last || v + 1 < vectors, op);
+    }
+    CP_UNROLL
+    for (int line = 0; line < vectors * CP_WIDE * step; line += 16) CP_PREFETCH_L1(p + line + POOL2D_AHEAD);
+    vw before = vw_set1(*(s.left ? p - 1 : &none));
+    near[vectors] = vw_set1(*(vectors * CP_WIDE * step < s.cells ? p + vectors * CP_WIDE * step : &none));
+    CP_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        vw taps[POOL2D_KERNEL];
+        vw *const own = taps + (kernel == 3); /* the taps that begin with a load's first cell */
+        own[0] = step == 1 ? near[v] : vw_pick_even(near[v], far[v]);
+        own[1] = step == 1 ? vw_after(near[v], near[v + 1]) : vw_pick_odd(near[v], far[v]);
+        if (kernel == 3) {
+            const vw left = step == 1 ? own[0] : own[1];
+            taps[0] = step == 1 ? vw_before(before, left) : vw_picked_before(before, left);
+            before = left;
+        }
+        row[v] = pool2d_reduce(taps, kernel, op);
+    }
+}
+
+/* What a row of dst is made from. */
+typedef struct pool2d_row {
+    const float *lines[2]; /* those of src that no row before has read, NULL for one outside the image */
+    float *kept[2];        /* reductions of those before, from the top; of wide rows */
+    const float *divisors; /* of averages; their reciprocals if `exact`, which powers of two have */
+    bool exact;
+    bool wanted; /* whether there is a result, and where it goes */
+    float *dst;
+} pool2d_row;
+
+/* Some vectors of a row of dst, from column `at` of the strip on. `rows` are the reductions of lines before, and then of those that
+ * the next row reads. */
+static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, int64_t at, vw (*rows)[POOL2D_HELD],
+                                     const int vectors, const bool last, const int kernel, const int step, const pool2d_op op,
+                                     const bool stream) {
+    const int keep = kernel - step;
+    CP_UNROLL
+    for (int k = 0; k < step; k++) {
+        if (r.lines[k] != NULL) {
+            pool2d_line(s, r.lines[k] + at * step, rows[keep + k], vectors, last, kernel, step, op);
+        } else {
+            CP_UNROLL
+            for (int v = 0; v < vectors; v++) rows[keep + k][v] = vw_set1(pool2d_none(op));
+        }
+    }
+    vw out[POOL2D_HELD];
+    CP_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        vw taps[POOL2D_KERNEL];
+        CP_UNROLL
+        for (int k = 0; k < kernel; k++) taps[k] = rows[k][v];
+        CP_UNROLL
+        for (int k = 0; k < keep; k++) rows[k][v] = taps[k + step];
+        out[v] = pool2d_reduce(taps, kernel, op);
+        if (step == 2) out[v] = vw_in_order(out[v]);
+    }
+    if (!r.wanted) return;
+    if (op == POOL2D_SUM && kernel == 2 && r.exact) { /* A sum may be -0 where +0 is documented. */
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) out[v] = vw_fma(out[v], vw_load(r.divisors + at + v * CP_WIDE), vw_zero());
+    } else if (op == POOL2D_SUM) {
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            out[v] = vw_div(vw_add(out[v], vw_zero()), vw_load(r.divisors + at + v * CP_WIDE));
+        }
+    }
+    CP_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        float *dst = r.dst + at + v * CP_WIDE;
+        if (stream) {
+            vw_stream(dst, out[v]);
+        } else if (!last || v + 1 < vectors) {
+            vw_store(dst, out[v]);
+        } else {
+            vw_storen(dst, out[v], s.n);
+        }
+    }
+}
+
+/* The same for the next vectors of a wide row. */
+static CP_INLINE void pool2d_outputs_kept(pool2d_strip s, const pool2d_row r, int64_t at, const int vectors, const bool last,
+                                          const int kernel, const int step, const pool2d_op op, const bool stream) {
+    vw rows[POOL2D_KERNEL][POOL2D_HELD];
+    const int keep = kernel - step;
+    CP_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        CP_UNROLL
+        for (int k = 0; k < keep; k++) rows[k][v] = vw_load(r.kept[k] + at + v * CP_WIDE);
+    }
+    s.left = s.left || at > 0;
+    s.cells -= at * step;
+    pool2d_outputs(s, r, at, rows, vectors, last, kernel, step, op, stream);
+    CP_UNROLL
+    for (int v = 0; v < vectors && keep > 0; v++) vw_store(r.kept[0] + at + v * CP_WIDE, rows[CP_MAX(keep, 1) - 1][v]);
+}
+
+/* All rows of the task of one strip of a plane, `vectors` of them held or, if that is 0, kept in L1. */
+static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_strip *given, const float *cells, const float *src,
+                                        float *dst, const int vectors, const int kernel, const int step, const pool2d_op op,
+                                        const bool stream) {
+    const convpool_pool2d_desc *d = a->desc;
+    const pool2d_strip s = *given; /* Stores could change what is not a copy. */
+    const int64_t src_pitch = a->src_strides.row, dst_pitch = a->dst_strides.row, ih = d->ih, end = a->row + a->rows;
+    const int before = (kernel - 1) / step; /* rows whose results are not wanted, but the lines they read */
+    vw rows[POOL2D_KERNEL][POOL2D_HELD];
+    float divisors[POOL2D_STRIP], kept[2][POOL2D_STRIP];
+    pool2d_row r = {.kept = {kept[0], kept[1]}, .divisors = divisors, .exact = d->divisor_override == 0};
+    int64_t divided = 0;
+    for (int k = 0; k < kernel - step; k++) {
+        for (int v = 0; v < CP_MAX(vectors, 1); v++) rows[k][v] = vw_set1(pool2d_none(op));
+        for (int64_t p = 0; p < s.vectors * CP_WIDE && vectors == 0; p++) kept[k][p] = pool2d_none(op);
+    }
+    for (int64_t i = a->row - before; i < end; i++) {
+        const int64_t top = i * step - d->pad_top;
+        for (int k = 0; k < step; k++) {
+            const int64_t y = top + kernel - step + k;
+            r.lines[k] = y >= 0 && y < ih ? src + s.x + y * src_pitch : NULL;
+        }
+        r.wanted = i >= a->row;
+        r.dst = dst + i * dst_pitch + s.j;
+        if (op == POOL2D_SUM && r.wanted) {
+            const int64_t lines = top >= 0 && top + kernel <= ih ? kernel : pool2d_rows(d, i).cells;
+            for (int64_t p = 0; p < s.vectors * CP_WIDE && lines != divided; p++) {
+                const float divisor = d->divisor_override > 0 ? (float)d->divisor_override : CP_MAX(1.0f, (float)lines * cells[p]);
+                divisors[p] = kernel == 2 && r.exact ? 1.0f / divisor : divisor;
+            }
+            divided = lines;
+        }
+        if (vectors > 0) {
+            pool2d_outputs(s, r, 0, rows, vectors, true, kernel, step, op, stream);
+            continue;
+        }
+        int64_t v = 0;
+        for (; v + POOL2D_CHUNK < s.vectors; v += POOL2D_CHUNK) {
+            pool2d_outputs_kept(s, r, v * CP_WIDE, POOL2D_CHUNK, false, kernel, step, op, stream);
+        }
+        for (; v + 1 < s.vectors; v++) pool2d_outputs_kept(s, r, v * CP_WIDE, 1, false, kernel, step, op, stream);
+        pool2d_outputs_kept(s, r, v * CP_WIDE, 1, true, kernel, step, op, stream);
+        float *const oldest = r.kept[0];
+        r.kept[0] = r.kept[kernel - step == 2];
+        r.kept[kernel - step == 2] = oldest;
+    }
+}
+
+static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, const int step, const pool2d_op op) {
+    const convpool_pool2d_desc *d = a->desc;
+    pool2d_strip s = {.j = -1};
+    float cells[POOL2D_STRIP];
+    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
+        const float *src = (const float *)a->src + c * a->src_strides.channel;
+        float *dst = (float *)a->dst + c * a->dst_strides.channel;
+        for (int64_t j = 0; j < d->ow; j += s.vectors * CP_WIDE) {
+            if (j != s.j) {
+                s = pool2d_strip_of(d, j);
+                if (op == POOL2D_SUM) pool2d_strip_cells(&s, d, cells);
+            }
+#define POOL2D_CASE(n)                                                                                                             \
+    case n:                                                                                                                        \
+        pool2d_strip_rows(a, &s, cells, src, dst, n, kernel, step, op, false);                                                     \
+        break;
+            switch (s.vectors) {
+                POOL2D_CASE(1)
+                POOL2D_CASE(2)
+                POOL2D_CASE(3)
+                POOL2D_CASE(4)
+                POOL2D_CASE(5)
+                POOL2D_CASE(6)
+                POOL2D_CASE(7)
+                POOL2D_CASE(8)
+            default:
+                if (a->stream && s.x >= 0) {
+                    pool2d_strip_rows(a, &s, cells, src, dst, 0, kernel, step, op, true);
+                } else {
+                    pool2d_strip_rows(a, &s, cells, src, dst, 0, kernel, step, op, false);
+                }
+                break;
+            }
+        }
+    }
+    if (a->stream) vw_stream_end();
+}
+#undef POOL2D_CASE
 
 /* Which columns of a block exist, for each tap. */
 typedef struct pool2d_edge {
@@ -34,13 +277,7 @@ static pool2d_edge pool2d_edge_of(int64_t x, int64_t width, int kernel) {
     return edge;
 }
 
-/* 2 or 3 taps, or rows, in order. */
-static CP_INLINE v16 pool2d_reduce(const v16 *x, const int n, const pool2d_op op) {
-    if (op == POOL2D_MAX) return n == 2 ? v16_max_first(x[0], x[1]) : v16_max3_first(x[0], x[1], x[2]);
-    return n == 2 ? v16_add(x[0], x[1]) : v16_add(v16_add(x[0], x[1]), x[2]);
-}
-
-static CP_INLINE v16 pool2d_load(const float *p, v16_mask mask, const pool2d_op op) {
+static CP_INLINE v16 pool2d_load16(const float *p, v16_mask mask, const pool2d_op op) {
     return op == POOL2D_MAX ? v16_load_or(p, mask, v16_set1(-INFINITY)) : v16_load_masked(p, mask);
 }
 
@@ -50,10 +287,10 @@ static CP_INLINE void pool2d_block_taps(const float *p, const int kernel, const 
     if (edge != NULL) {
         CP_UNROLL
         for (int tap = 0; tap < kernel; tap += step) {
-            const v16 near = pool2d_load(p + tap, edge->near[tap], op);
+            const v16 near = pool2d_load16(p + tap, edge->near[tap], op);
             taps[tap] = near;
             if (step == 1) continue;
-            const v16 far = pool2d_load(p + tap + pool2d_far(tap, kernel), edge->far[tap], op);
+            const v16 far = pool2d_load16(p + tap + pool2d_far(tap, kernel), edge->far[tap], op);
             taps[tap] = tap + 1 < kernel ? v16_pick_even(near, far) : v16_pick_even15(near, far);
             if (tap + 1 < kernel) taps[tap + 1] = v16_pick_odd(near, far);
         }
@@ -66,27 +303,6 @@ static CP_INLINE void pool2d_block_taps(const float *p, const int kernel, const 
         taps[0] = v16_pick_even(near, far);
         taps[1] = v16_pick_odd(near, far);
         if (kernel == 3) taps[2] = v16_even_ahead(taps[0], p);
-    }
-}
-
-/* 4 x 16 outputs of a plane. `lines` are the rows of the input that they need, at the first column of the first window, each
- * reduced once for all outputs that need it. With `gaps`, one that is NULL counts as zeros. */
-static CP_INLINE void pool2d_block(const float *const *lines, int64_t x, v16 *acc, const int kernel, const int step,
-                                   const pool2d_op op, const pool2d_edge *edge, const bool gaps) {
-    v16 rows[POOL2D_LINES];
-    CP_UNROLL
-    for (int line = 0; line < (POOL2D_ROWS - 1) * step + kernel; line++) {
-        v16 taps[POOL2D_KERNEL];
-        rows[line] = v16_zero();
-        if (!gaps || lines[line] != NULL) {
-            pool2d_block_taps(lines[line] + x, kernel, step, op, edge, taps);
-            rows[line] = pool2d_reduce(taps, kernel, op); /* A sum may be -0 where +0 is documented. */
-        }
-        const int k = (line - kernel + 1) / step;
-        if (line < kernel - 1 || (line - kernel + 1) % step != 0) continue;
-        acc[k] = pool2d_reduce(rows + k * step, kernel, op);
-        if (op == POOL2D_SUM) acc[k] = v16_add(acc[k], v16_zero());
-        if (step == 2) acc[k] = v16_in_order(acc[k]);
     }
 }
 
@@ -121,95 +337,6 @@ static void pool2d_columns16_init(pool2d_columns16 *x, const convpool_pool2d_des
         for (int64_t p = 0; p < x->n; p++) cells[p] = (float)pool2d_columns(d, x->at[e] + p).cells;
         x->cells[e] = v16_load(cells);
         x->edges[e] = pool2d_edge_of(x->at[e] * step - d->pad_left, d->iw, kernel);
-    }
-}
-
-/* Divisors of 4 rows of outputs: at the ends and, last, of whole windows. If those of whole windows are all 4, sums are multiplied
- * by a quarter, which is the same and takes no longer for denormals. */
-typedef struct pool2d_divisors4 {
-    v16 of[4][POOL2D_ROWS];
-    bool quarters;
-} pool2d_divisors4;
-
-static void pool2d_divisors4_init(pool2d_divisors4 *r, const convpool_pool2d_desc *d, const pool2d_columns16 *x,
-                                  const pool2d_axis *rows) {
-    const pool2d_axis whole = {.end = d->kw, .cells = d->kw};
-    r->quarters = true;
-    for (int k = 0; k < POOL2D_ROWS && d->kind == CONVPOOL_POOL_KIND_AVERAGE; k++) {
-        for (int e = 0; e < x->ends; e++) r->of[e][k] = pool2d_divisors16(d, &rows[k], x->cells[e]);
-        const float divisor = pool2d_divisor(d, &rows[k], &whole);
-        r->of[3][k] = v16_set1(divisor);
-        r->quarters = r->quarters && divisor == 4.0f;
-    }
-}
-
-static CP_INLINE void pool2d_blocks_rows(const pool2d_columns16 *x, const pool2d_divisors4 *r, const float *const *given,
-                                         float *dst, int64_t pitch, const int kernel, const int step, const pool2d_op op,
-                                         const bool gaps) {
-    v16 acc[POOL2D_ROWS], divisor[POOL2D_ROWS];
-    const float *lines[POOL2D_LINES];
-    CP_UNROLL
-    for (int line = 0; line < (POOL2D_ROWS - 1) * step + kernel; line++) lines[line] = given[line];
-    for (int e = 0; e < x->ends; e++) {
-        pool2d_block(lines, x->at[e] * step, acc, kernel, step, op, &x->edges[e], gaps);
-        CP_UNROLL
-        for (int k = 0; k < POOL2D_ROWS; k++) {
-            if (op == POOL2D_SUM) acc[k] = v16_div(acc[k], r->of[e][k]);
-            if (x->n == 16) {
-                v16_store(dst + k * pitch + x->at[e], acc[k]);
-            } else {
-                v16_storen(dst + k * pitch + x->at[e], acc[k], x->n);
-            }
-        }
-    }
-    CP_UNROLL
-    for (int k = 0; k < POOL2D_ROWS && op == POOL2D_SUM; k++) divisor[k] = r->of[3][k];
-    for (int64_t j = x->inside; j < x->inside_end; j += 16) {
-        const int64_t at = CP_MIN(j, x->inside_end - 16);
-        pool2d_block(lines, at * step, acc, kernel, step, op, NULL, gaps);
-        CP_UNROLL
-        for (int k = 0; k < POOL2D_ROWS; k++) {
-            if (op == POOL2D_SUM) acc[k] = r->quarters ? v16_mul(acc[k], v16_set1(0.25f)) : v16_div(acc[k], divisor[k]);
-            v16_store(dst + k * pitch + at, acc[k]);
-        }
-    }
-}
-
-/* Square windows with the same stride both ways; at least 4 rows, the last of which overlap the ones before. */
-static CP_INLINE void pool2d_blocks(const cp_pool2d_band *a, const int kernel, const int step, const pool2d_op op) {
-    const convpool_pool2d_desc *d = a->desc;
-    const int lines_count = (POOL2D_ROWS - 1) * step + kernel;
-    const int64_t last = a->row + a->rows - POOL2D_ROWS, pitch = a->dst_strides.row;
-    const pool2d_axis whole = {.end = d->kh, .cells = d->kh};
-    const pool2d_axis whole4[POOL2D_ROWS] = {whole, whole, whole, whole};
-    pool2d_columns16 x;
-    pool2d_divisors4 usual, borders[3]; /* of the first rows, the last, and any others */
-    pool2d_columns16_init(&x, d, kernel, step);
-    pool2d_divisors4_init(&usual, d, &x, whole4);
-    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
-        const float *plane = (const float *)a->src + c * a->src_strides.channel - d->pad_left, *lines[POOL2D_LINES];
-        for (int64_t group = a->row; group < a->row + a->rows; group += POOL2D_ROWS) {
-            const int64_t i = CP_MIN(group, last), y = i * step - d->pad_top;
-            float *dst = (float *)a->dst + c * a->dst_strides.channel + i * pitch;
-            if (y >= 0 && y + lines_count <= d->ih) {
-                for (int line = 0; line < lines_count; line++) lines[line] = plane + (y + line) * a->src_strides.row;
-                pool2d_blocks_rows(&x, &usual, lines, dst, pitch, kernel, step, op, false);
-                continue;
-            }
-            const int border = i == last ? 1 : group == a->row ? 0 : 2;
-            pool2d_divisors4 *r = &borders[border];
-            for (int line = 0; line < lines_count; line++) {
-                /* A maximum may meet the row next to the border again instead of one beyond: each window has it. */
-                const int64_t near = CP_MAX(0, CP_MIN(y + line, d->ih - 1));
-                lines[line] = op == POOL2D_SUM && y + line != near ? NULL : plane + near * a->src_strides.row;
-            }
-            if (c == a->channel || border == 2) {
-                const pool2d_axis rows[POOL2D_ROWS] = {pool2d_rows(d, i), pool2d_rows(d, i + 1), pool2d_rows(d, i + 2),
-                                                       pool2d_rows(d, i + 3)};
-                pool2d_divisors4_init(r, d, &x, rows);
-            }
-            pool2d_blocks_rows(&x, r, lines, dst, pitch, kernel, step, op, op == POOL2D_SUM);
-        }
     }
 }
 
@@ -282,14 +409,14 @@ static CP_INLINE void pool2d_blocks_at(const cp_pool2d_band *a, const int kernel
     }
 }
 
-static CP_NOINLINE void pool2d_max_2x2s1(const cp_pool2d_band *a) { pool2d_blocks(a, 2, 1, POOL2D_MAX); }
-static CP_NOINLINE void pool2d_max_2x2s2(const cp_pool2d_band *a) { pool2d_blocks(a, 2, 2, POOL2D_MAX); }
-static CP_NOINLINE void pool2d_max_3x3s1(const cp_pool2d_band *a) { pool2d_blocks(a, 3, 1, POOL2D_MAX); }
-static CP_NOINLINE void pool2d_max_3x3s2(const cp_pool2d_band *a) { pool2d_blocks(a, 3, 2, POOL2D_MAX); }
-static CP_NOINLINE void pool2d_sum_2x2s1(const cp_pool2d_band *a) { pool2d_blocks(a, 2, 1, POOL2D_SUM); }
-static CP_NOINLINE void pool2d_sum_2x2s2(const cp_pool2d_band *a) { pool2d_blocks(a, 2, 2, POOL2D_SUM); }
-static CP_NOINLINE void pool2d_sum_3x3s1(const cp_pool2d_band *a) { pool2d_blocks(a, 3, 1, POOL2D_SUM); }
-static CP_NOINLINE void pool2d_sum_3x3s2(const cp_pool2d_band *a) { pool2d_blocks(a, 3, 2, POOL2D_SUM); }
+static CP_NOINLINE void pool2d_max_2x2s1(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_MAX); }
+static CP_NOINLINE void pool2d_max_2x2s2(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_MAX); }
+static CP_NOINLINE void pool2d_max_3x3s1(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_MAX); }
+static CP_NOINLINE void pool2d_max_3x3s2(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_MAX); }
+static CP_NOINLINE void pool2d_sum_2x2s1(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_SUM); }
+static CP_NOINLINE void pool2d_sum_2x2s2(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_SUM); }
+static CP_NOINLINE void pool2d_sum_3x3s1(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_SUM); }
+static CP_NOINLINE void pool2d_sum_3x3s2(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_SUM); }
 
 static CP_NOINLINE void pool2d_max_2x2s1_at(const cp_pool2d_band *a) { pool2d_blocks_at(a, 2, 1); }
 static CP_NOINLINE void pool2d_max_2x2s2_at(const cp_pool2d_band *a) { pool2d_blocks_at(a, 2, 2); }
@@ -306,6 +433,6 @@ static void (*pool2d_small(const cp_pool2d_band *a))(const cp_pool2d_band *) {
     const convpool_pool2d_desc *d = a->desc;
     const bool square = d->kh == d->kw && d->stride_h == d->stride_w && d->dilation_h == 1 && d->dilation_w == 1;
     const bool small = (d->kh == 2 || d->kh == 3) && d->stride_h <= 2 && d->kind != CONVPOOL_POOL_KIND_LP;
-    if (!square || !small || (a->indices == NULL && a->rows < POOL2D_ROWS)) return NULL;
+    if (!square || !small) return NULL;
     return kernels[a->indices != NULL ? 2 : d->kind][d->kh - 2][d->stride_h - 1];
 }
