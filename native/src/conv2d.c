@@ -182,7 +182,7 @@ convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const voi
     if (is_winograd(p.info.algorithm)) {
         cp_winograd_pack(&p.winograd, p.kernels, d, weights, bias, packed);
     } else {
-        cp_direct_pack(&p.direct, weights, bias, packed);
+        cp_direct_pack(&p.direct, p.kernels, weights, bias, packed);
     }
     p.direct.desc = &((convpool_conv2d *)memory)->desc;
     p.head = (cp_plan){memory, CP_PLAN_CONV2D};

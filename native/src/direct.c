@@ -198,21 +198,98 @@ static void block_depthwise(cp_direct *p) {
     p->column_tasks = cp_ceil_div(p->ow, p->columns_a_task);
 }
 
+/* What some pixels of dst read, for conv2d_patches. */
+static cp_patches_band band_of(const cp_direct *p, int64_t first, int64_t pixels) {
+    enum { LINE = CONVPOOL_ALIGNMENT / sizeof(float) };
+    const convpool_conv2d_desc *d = p->desc;
+    cp_patches_band band = {.row = first / p->ow, .phases = d->kw == 1 ? 1 : d->stride_w};
+    const int64_t rows = (first + pixels - 1) / p->ow - band.row + 1;
+    band.column = rows == 1 ? first % p->ow : 0;
+    band.columns = reach(rows == 1 ? pixels : p->ow, d->stride_w, d->kw, d->dilation_w);
+    band.rows = reach(rows, d->stride_h, d->kh, d->dilation_h);
+    band.sparse = band.rows > rows * d->kh;
+    if (band.sparse) band.rows = rows * d->kh;
+    band.row_step = band.sparse ? 1 : d->stride_h;
+    band.tap_step = band.sparse ? rows : d->dilation_h;
+    /* A kernel of one column needs no room between rows: all pixels are one row. */
+    band.phase =
+        d->kw == 1 ? (band.columns - 1) / d->stride_w + 1 : cp_ceil_div(cp_ceil_div(band.columns, d->stride_w), LINE) * LINE;
+    band.plane = (cp_ceil_div(band.rows * band.phases * band.phase, LINE) | 1) * LINE;
+    band.gapless = rows == 1 || band.row_step * band.phases * band.phase == p->ow;
+    return band;
+}
+
+/* Where the parts of a workspace of conv2d_patches begin, in bytes, and where it ends: for tasks of so many pixels, which begin
+ * anywhere in a row if the plan is flat, else with a row or within it. */
+typedef struct patches_parts {
+    int64_t band, x, offset, tiles, end;
+} patches_parts;
+
+static patches_parts patches_parts_of(const cp_direct *p, int64_t pixels) {
+    const convpool_conv2d_desc *d = p->desc;
+    const cp_patches_band band = band_of(p, p->flat ? p->ow - 1 : 0, pixels);
+    const int64_t all = cp_ceil_div(pixels, CP_PATCHES_PIXELS);
+    /* Tiles across the end of a row, and the last one where a task is too small for it. */
+    const int64_t ends = band.gapless || p->ow % CP_PANEL == 0 ? 0 : (pixels - 1) / p->ow;
+    const int64_t copied = d->kh * d->kw == 1 ? all : CP_MIN(all, ends + 1);
+    const int64_t bytes[] = {
+        CP_PATCHES_SLACK * (int64_t)sizeof(float),
+        (band.plane * p->group_in + CP_PATCHES_SLACK) * (int64_t)sizeof(float),
+        (copied * p->products * CP_PATCHES_PIXELS + CP_PATCHES_SLACK) * (int64_t)sizeof(float),
+        p->products * (int64_t)sizeof(int32_t),
+        cp_ceil_div(pixels, CP_BLOCK) * (int64_t)sizeof(cp_patches_tile),
+    };
+    int64_t at[6] = {0};
+    for (int i = 0; i < 5; i++) cp_align(at[i] + bytes[i], &at[i + 1]);
+    return (patches_parts){at[1], at[2], at[3], at[4], at[5]};
+}
+
+/* Whether a task of so many pixels, in whole rows or part of one, takes no more than so much workspace. */
+static bool patches_fit(const cp_direct *p, int64_t pixels, int64_t most) {
+    const convpool_conv2d_desc *d = p->desc;
+    const int64_t rows = reach(cp_ceil_div(pixels, p->ow), d->stride_h, d->kh, d->dilation_h);
+    const int64_t columns = reach(CP_MIN(pixels, p->ow), d->stride_w, d->kw, d->dilation_w);
+    const double least = (double)CP_MIN(rows, cp_ceil_div(pixels, p->ow) * d->kh) * (double)columns * (double)p->group_in;
+    return least * sizeof(float) <= (double)most && patches_parts_of(p, pixels).end <= most;
+}
+
+/* So many rows have a multiple of 16 pixels. */
+static int64_t rows_of_whole_vectors(int64_t columns) {
+    int64_t rows = CP_PANEL;
+    while (rows > 1 && columns % 2 == 0) {
+        rows /= 2;
+        columns /= 2;
+    }
+    return rows;
+}
+
 /* Sizes of a task of conv2d_patches: the pixels whose patches stay in L2, all output channels unless that makes too few tasks. */
 static void block_patches(cp_direct *p) {
-    enum { X_BYTES = 192 << 10, TASK_PIXELS = 256, TASKS = 8, TASK_PRODUCTS = 1 << 20 };
-    const int64_t pixels = p->oh * p->ow;
-    const int64_t fit = X_BYTES / (p->products * (int64_t)sizeof(float)) / CP_PATCHES_PIXELS * CP_PATCHES_PIXELS;
-    p->columns_a_task = CP_MIN(pixels, CP_MAX(CP_PATCHES_PIXELS, CP_MIN(TASK_PIXELS, fit)));
-    p->rows_a_task = p->row_tasks = 1;
-    p->column_tasks = cp_ceil_div(pixels, p->columns_a_task);
-    const int64_t areas = p->column_tasks * p->desc->groups;
-    const double task = (double)p->columns_a_task * (double)p->products * (double)p->group_out;
+    enum { TASK_PIXELS = 1024, BYTES = 256 << 10, FLAT_PIXELS = 256, X_BYTES = 192 << 10, TASKS = 8, TASK_PRODUCTS = 1 << 20 };
+    if (p->flat) {
+        const int64_t fit = X_BYTES / (p->products * (int64_t)sizeof(float)) / CP_PATCHES_PIXELS * CP_PATCHES_PIXELS;
+        p->rows_a_task = 1;
+        p->columns_a_task = CP_MIN(p->oh * p->ow, CP_MAX(CP_PATCHES_PIXELS, CP_MIN(FLAT_PIXELS, fit)));
+    } else {
+        p->rows_a_task = CP_MIN(p->oh, CP_MAX(1, TASK_PIXELS / p->ow));
+        while (p->rows_a_task > 1 && !patches_fit(p, p->rows_a_task * p->ow, BYTES)) p->rows_a_task--;
+        const int64_t whole = rows_of_whole_vectors(p->ow);
+        p->rows_a_task = p->rows_a_task > whole ? p->rows_a_task / whole * whole : cp_share(p->oh, p->rows_a_task);
+        p->columns_a_task = p->ow;
+        while (p->rows_a_task == 1 && p->columns_a_task > CP_PATCHES_PIXELS &&
+               (p->columns_a_task > 2 * TASK_PIXELS || !patches_fit(p, p->columns_a_task, BYTES))) {
+            p->columns_a_task = cp_ceil_div(p->columns_a_task / 2, CP_PATCHES_PIXELS) * CP_PATCHES_PIXELS;
+        }
+    }
+    p->row_tasks = p->flat ? 1 : cp_ceil_div(p->oh, p->rows_a_task);
+    p->column_tasks = cp_ceil_div(p->flat ? p->oh * p->ow : p->ow, p->columns_a_task);
+    const double pixels = (double)p->rows_a_task * (double)p->columns_a_task;
+    const int64_t areas = p->row_tasks * p->column_tasks * p->desc->groups;
+    const double task = pixels * (double)p->products * (double)p->group_out;
     const int64_t shares = areas >= TASKS ? 1 : CP_MAX(1, (int64_t)CP_MIN((double)(TASKS / areas), task / (double)TASK_PRODUCTS));
     p->channels_a_task = cp_ceil_div(cp_ceil_div(p->group_out, CP_PANEL), shares) * CP_PANEL;
     p->panel_tasks = cp_ceil_div(p->group_out, p->channels_a_task);
-    p->workspace_bytes =
-        cp_ceil_div(p->columns_a_task, CP_PATCHES_PIXELS) * CP_PATCHES_PIXELS * p->products * (int64_t)sizeof(float);
+    p->workspace_bytes = patches_parts_of(p, p->rows_a_task * p->columns_a_task).end;
 }
 
 /* Whether conv2d_depthwise_width can do a depthwise layer: square 3x3 and 5x5 on planes, whole windows but for 4 columns at each
@@ -279,6 +356,13 @@ static void block_width(cp_direct *p) {
     p->panel_tasks = cp_ceil_div(p->group_out, p->channels_a_task);
 }
 
+/* Whether conv2d_patches can do it within a workspace that stays in L2. */
+static bool suits_patches(const cp_direct *p) {
+    enum { MOST_PRODUCTS = 4096, BYTES = 1 << 20 };
+    const bool planes = p->desc->src_layout == CONVPOOL_LAYOUT_NCHW && p->desc->dst_layout == CONVPOOL_LAYOUT_NCHW;
+    return planes && p->products <= MOST_PRODUCTS && patches_fit(p, CP_MIN(p->ow, CP_PATCHES_PIXELS), BYTES);
+}
+
 /* Cost of an output of a depthwise layer, in cycles of two FMAs of 8 lanes, measured on Zen 5: with lanes along the channels
  * packing, taps and finishing; along the width 3x3 and 5x5 kernels of planes share their loads and pay for masks at the edges,
  * large images share more and pay for the ends of rows, others load every tap and set out for each channel. */
@@ -312,17 +396,25 @@ static double channels_cost(const cp_direct *p) {
            0.7 * packed / (double)d->stride_w + 400 / pixels;
 }
 
-/* conv2d_patches does what the output channels need, at least 4 of them at a time, and pays for copying each product's input, more
- * of it in short runs, for the lanes that the last pixels leave empty, and for each line of weights that it waits for. */
+/* conv2d_patches does what the output channels need, at least 4 of them at a time, and pays for filling each row of the band, for
+ * copying tiles that cross the end of a row, for the lanes that the last pixels leave empty, for each line of weights that it waits
+ * for, and for input beyond L1. */
 static double patches_cost(const cp_direct *p) {
     const convpool_conv2d_desc *d = p->desc;
-    const double pixels = (double)p->oh * (double)p->ow, width = (double)p->ow;
-    const double lanes = ceil(pixels / 16) * 16 / pixels;
-    const bool plain = d->kh == 1 && d->kw == 1 && d->stride_h == 1 && d->stride_w == 1;
-    const double run = 8 + 7 * (double)d->kw + (width < 8 ? 20 : 0);
-    const double copy = plain ? 0.5 : (0.45 + run / width) * (d->stride_w > 1 ? 1.4 : 1);
-    const double outputs = CP_MAX(4, (double)p->group_out) / (double)CP_PANEL;
-    return outputs * lanes * ((double)p->products + 5) + copy * (double)p->products + 35 * outputs * (double)p->products / pixels;
+    const double l1 = 32 << 10;
+    const double pixels = (double)p->oh * (double)p->ow, width = (double)p->ow, products = (double)p->products;
+    const double lanes = ceil(pixels / 16) * 16 / pixels, outputs = CP_MAX(4, (double)p->group_out) / (double)CP_PANEL;
+    if (p->flat) return outputs * lanes * (products + 5) + 0.5 * products + 35 * outputs * products / pixels;
+    const bool gapless = d->kw == 1 || p->ow % CP_PANEL == 0, pointwise = d->kh * d->kw == 1;
+    const double copied = pointwise ? 1 : gapless ? 0 : CP_MIN(1, CP_PATCHES_PIXELS / width);
+    const double columns = (double)reach(p->ow, d->stride_w, d->kw, d->dilation_w);
+    const double task_rows = CP_MAX(1, CP_MIN((double)p->oh, 1024 / width));
+    const double rows =
+        CP_MIN((double)d->kh, (double)d->stride_h + (double)((d->kh - 1) * d->dilation_h) / task_rows); /* of src for one of dst */
+    const double band = (double)p->group_in * rows * (50 + 0.8 * columns) / width;
+    const double reads = (double)p->group_in * (double)d->kh * columns * sizeof(float) / l1;
+    const double waits = reads > 1 ? 1 + 0.1 * reads : 1;
+    return outputs * lanes * (products * waits + 5) + 0.3 * copied * products + band + 35 * outputs * products / pixels;
 }
 
 /* conv2d_image pays for the ends of a row; conv2d_width for loads, for starting and ending each vector, and for the lanes that a
@@ -351,14 +443,12 @@ static double cost_of(const cp_direct *p, cp_direct_kernel kernel) {
 
 /* The kernel that serves CONVPOOL_ALGORITHM_DIRECT_WIDTH. */
 static cp_direct_kernel width_kernel(const cp_direct *p) {
-    enum { MOST_PRODUCTS = 4096 };
-    const bool planes = p->desc->src_layout == CONVPOOL_LAYOUT_NCHW && p->desc->dst_layout == CONVPOOL_LAYOUT_NCHW;
     image_ends ends;
     if (is_depthwise(p) && suits_planes(p) &&
         (!suits_image(p, &ends) || depthwise_cost(p, CP_DIRECT_PLANES) <= depthwise_cost(p, CP_DIRECT_IMAGE))) {
         return CP_DIRECT_PLANES;
     }
-    if (!is_depthwise(p) && planes && p->products <= MOST_PRODUCTS && patches_cost(p) < width_cost(p)) return CP_DIRECT_PATCHES;
+    if (!is_depthwise(p) && suits_patches(p) && patches_cost(p) < width_cost(p)) return CP_DIRECT_PATCHES;
     return suits_image(p, &ends) ? CP_DIRECT_IMAGE : CP_DIRECT_WIDTH;
 }
 
@@ -370,6 +460,7 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
     p->products = d->kh * d->kw * p->group_in;
     p->groups = d->groups;
     p->row_phases = 1;
+    p->flat = d->kh * d->kw * d->stride_h * d->stride_w == 1 && (d->pad_top | d->pad_bottom | d->pad_left | d->pad_right) == 0;
     p->kernel = is_depthwise(p) ? CP_DIRECT_DEPTHWISE : CP_DIRECT_CHANNELS;
     if (is_depthwise(p)) {
         block_depthwise(p);
@@ -432,15 +523,30 @@ static void pack_channels(const cp_direct *p, const float *weights, const float 
     }
 }
 
-/* From [output channel][channel][tap] to the documented order, [output channel][block][tap][channel]. */
-static void pack_in_order(const cp_direct *p, const float *weights, float *packed) {
+/* From [output channel][channel][tap] to [channel of a part][block][tap][channel], or with the channels of a part innermost. */
+static void pack_in_order(const cp_direct *p, const float *weights, int64_t part, bool innermost, float *packed) {
     const int64_t taps = p->desc->kh * p->desc->kw;
-    for (int64_t o = 0; o < p->desc->out_channels; o++, weights += p->group_in * taps) {
+    const int64_t product = innermost ? part : 1, out = innermost ? 1 : p->products;
+    for (int64_t o = 0; o < part; o++, weights += p->group_in * taps) {
+        float *to = packed + o * out;
         for (int64_t cb = 0; cb < p->group_in; cb += CP_BLOCK) {
             for (int64_t tap = 0; tap < taps; tap++) {
-                for (int64_t c = cb; c < CP_MIN(p->group_in, cb + CP_BLOCK); c++) *packed++ = weights[c * taps + tap];
+                for (int64_t c = cb; c < CP_MIN(p->group_in, cb + CP_BLOCK); c++, to += product) *to = weights[c * taps + tap];
             }
         }
+    }
+}
+
+/* The parts that conv2d_patches makes of the channels of each task. */
+static void pack_patches(const cp_direct *p, const cp_kernels *kernels, const float *weights, float *packed) {
+    for (int64_t out = 0; out < p->desc->out_channels;) {
+        const int64_t channels = CP_MIN(p->channels_a_task, p->group_out - out % p->group_out);
+        const int64_t parts = cp_ceil_div(channels, kernels->patches_channels);
+        for (int64_t i = 0; i < parts; i++) {
+            const int64_t begin = i * channels / parts, end = (i + 1) * channels / parts;
+            pack_in_order(p, weights + (out + begin) * p->products, end - begin, true, packed + (out + begin) * p->products);
+        }
+        out += channels;
     }
 }
 
@@ -451,7 +557,7 @@ static bool all_finite(const float *x, int64_t n) {
     return true;
 }
 
-void cp_direct_pack(cp_direct *p, const float *weights, const float *bias, void *memory) {
+void cp_direct_pack(cp_direct *p, const cp_kernels *kernels, const float *weights, const float *bias, void *memory) {
     const convpool_conv2d_desc *d = p->desc;
     const int64_t n = d->out_channels * p->products;
     const bool padded = (d->pad_top | d->pad_bottom | d->pad_left | d->pad_right) != 0;
@@ -463,8 +569,10 @@ void cp_direct_pack(cp_direct *p, const float *weights, const float *bias, void 
     if (along_channels(p->kernel)) {
         pack_channels(p, weights, bias, packed, packed_bias);
     } else {
-        if (p->kernel == CP_DIRECT_PATCHES || p->kernel == CP_DIRECT_IMAGE) {
-            pack_in_order(p, weights, packed);
+        if (p->kernel == CP_DIRECT_PATCHES) {
+            pack_patches(p, kernels, weights, packed);
+        } else if (p->kernel == CP_DIRECT_IMAGE) {
+            pack_in_order(p, weights, d->out_channels, false, packed);
         } else {
             memcpy(packed, weights, (size_t)n * sizeof(float));
         }
@@ -638,10 +746,12 @@ static void run_depthwise_task(const cp_direct *p, const cp_conv2d_run *r, const
     }
 }
 
-/* Output channels [channel, channel + channels) of a group, pixels [first, first + pixels). */
+/* Output channels [channel, channel + channels) of a group, pixels [first, first + pixels), which the task before may have packed.
+ */
 static void run_patches_task(const cp_direct *p, const cp_conv2d_run *r, const float *src, float *dst, const float *residual,
-                             int64_t group, int64_t channel, int64_t channels, int64_t first, int64_t pixels) {
+                             int64_t group, int64_t channel, int64_t channels, int64_t first, int64_t pixels, bool packed) {
     const int64_t out = group * p->group_out + channel;
+    const patches_parts parts = patches_parts_of(p, p->rows_a_task * p->columns_a_task);
     const cp_conv2d_patches patches = {
         .src = src + group * p->group_in * r->src.strides.channel,
         .src_strides = r->src.strides,
@@ -660,7 +770,13 @@ static void run_patches_task(const cp_direct *p, const cp_conv2d_run *r, const f
         .pixels = pixels,
         .activation = r->activation,
         .clip_taps = p->clip_taps,
-        .x = (float *)r->workspace,
+        .flat = p->flat,
+        .packed = packed,
+        .layout = band_of(p, first, pixels),
+        .band = (float *)(r->workspace + parts.band),
+        .x = (float *)(r->workspace + parts.x),
+        .offset = (int32_t *)(r->workspace + parts.offset),
+        .tiles = (cp_patches_tile *)(r->workspace + parts.tiles),
     };
     r->kernels->conv2d_patches(&patches);
 }
@@ -760,7 +876,8 @@ static void run_task(const cp_direct *p, const cp_conv2d_run *r, int64_t task, b
         run_planes_task(p, r, image, src, dst, residual, panel, panel_end, row, rows);
         break;
     case CP_DIRECT_PATCHES:
-        run_patches_task(p, r, src, dst, residual, group, channel, channels, j, CP_MIN(p->columns_a_task, p->oh * p->ow - j));
+        run_patches_task(p, r, src, dst, residual, group, channel, channels, row * p->ow + j,
+                         rows * CP_MIN(p->columns_a_task, (p->flat ? p->oh : 1) * p->ow - j), share > 0 && !first);
         break;
     default:
         run_width_task(p, r, image, src, dst, residual, group * p->group_out + channel, channels, row, rows);

@@ -37,15 +37,17 @@ typedef struct cp_direct {
     int64_t weights_bytes, bias_bytes, workspace_bytes;
     int64_t tasks;        /* of an image */
     double cost;          /* of an image, in pairs of vector FMAs */
+    bool flat;            /* one tap, no strides, no padding: conv2d_patches takes all rows as one */
     bool clip_taps;       /* padded taps must be skipped, because a weight times zero might be NaN */
-    const float *weights; /* lanes along the channels: [group][panel][block][kh][kw][channel][16]; else [out_channels][products] */
+    const float *weights; /* lanes along the channels: [group][panel][block][kh][kw][channel][16]; else [out_channels][products], or
+                             for conv2d_patches [part of the output channels of a task][product][channel] */
     const float *bias;    /* [group][panel][16], or [out_channels] */
 } cp_direct;
 
 /* Fills in all but the weights, for the algorithm that `desc` forces or the faster one. */
 convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *desc, int64_t oh, int64_t ow);
 /* Copies the weights into `memory` of weights_bytes + bias_bytes. */
-void cp_direct_pack(cp_direct *p, const float *weights, const float *bias, void *memory);
+void cp_direct_pack(cp_direct *p, const cp_kernels *kernels, const float *weights, const float *bias, void *memory);
 /* Executes tasks [begin, end). */
 void cp_direct_execute(const cp_direct *p, const cp_conv2d_run *run, int64_t begin, int64_t end);
 

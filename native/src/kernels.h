@@ -9,6 +9,7 @@
 enum {
     CP_PANEL = 16,          /* output channels a register tile works on: two vectors */
     CP_PATCHES_PIXELS = 32, /* a multiple of the pixels of a tile of conv2d_patches */
+    CP_PATCHES_SLACK = 16,  /* floats before and behind its arrays that vectors may touch */
     CP_POOL2D_LANES = 16,   /* channels that pool2d_lanes works on at once: two vectors */
     CP_BLOCK = 8            /* input channels of a block: the unit of the documented order of arithmetic */
 };
@@ -131,13 +132,32 @@ typedef struct cp_winograd_output {
     float *acc;            /* [rows][columns][16] */
 } cp_winograd_output;
 
+/* Where conv2d_patches keeps what the pixels of a task read: [channel][row][phase of the stride][column], the border applied. */
+typedef struct cp_patches_band {
+    int64_t row, column;        /* of dst: of the first pixel, or column 0 where there are several rows */
+    int64_t rows;               /* of the band */
+    bool gapless;               /* neighbouring pixels of dst read neighbours, across the ends of rows as well */
+    bool sparse;                /* one row of taps after the other, since many rows between them are not read */
+    int64_t row_step, tap_step; /* rows of the band from one row of dst to the next, from one row of taps to the next */
+    int64_t columns;            /* of src, padding included, that the pixels read */
+    int64_t phases;             /* stride_w, or 1 of a kernel of one column */
+    int64_t phase, plane;       /* floats from one phase to the next, from one channel to the next */
+} cp_patches_band;
+
+/* Two vectors of pixels that conv2d_patches works on at once. */
+typedef struct cp_patches_tile {
+    int32_t pixel;  /* the first, counted from the task's first */
+    int32_t copied; /* x holds what the pixels read side by side, or else the vectors of a product lie somewhere in the band */
+    int32_t x[2];   /* floats from `band` to the first product of either vector */
+} cp_patches_tile;
+
 /* conv2d_patches: some pixels of some output channels of a group, planes on both sides, lanes along the pixels. */
 typedef struct cp_conv2d_patches {
     const float *src; /* pixel (0, 0), first channel of the group */
     convpool_strides src_strides;
     const convpool_conv2d_desc *desc;
     int64_t in_channels, products; /* of the group; taps x in_channels */
-    const float *weights;          /* [channels][products], in the documented order */
+    const float *weights;          /* [part of the channels][product in the documented order][channel of the part] */
     const float *bias;             /* [channels] */
     float *dst;                    /* pixel (0, 0), first of the channels */
     const float *residual;         /* likewise, or NULL */
@@ -147,7 +167,13 @@ typedef struct cp_conv2d_patches {
     int64_t first, pixels; /* of dst, numbered row by row */
     cp_activation activation;
     bool clip_taps; /* padding must not be multiplied */
-    float *x;       /* room for `products` of the pixels, rounded up to CP_PATCHES_PIXELS */
+    bool flat;      /* a kernel of one tap, no strides, no padding */
+    bool packed;    /* band, x, offset and tiles are filled in already: the call before had the same pixels of the same channels */
+    cp_patches_band layout;
+    float *band;
+    float *x;               /* room for `products` of the pixels of tiles that have to be copied, behind the band */
+    int32_t *offset;        /* room for where the products lie in the band */
+    cp_patches_tile *tiles; /* room for all tiles */
 } cp_conv2d_patches;
 
 /* conv2d_width: whole output rows of one output channel, lanes along the width. */
@@ -236,6 +262,8 @@ typedef struct cp_pool2d_band {
 } cp_pool2d_band;
 
 typedef struct cp_kernels {
+    int64_t patches_channels; /* conv2d_patches: the most of a part; parts are as few as that allows, and part i of n ends before
+                                 channel (i + 1) * channels / n */
 #define CP_KERNEL(stem, arguments) void (*stem)(const arguments *);
 #include "kernels.def"
 #undef CP_KERNEL

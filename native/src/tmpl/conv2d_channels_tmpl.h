@@ -73,7 +73,7 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
             const int64_t end = y < 0 ? j : CP_MAX(j, CP_MIN(a->columns, a->iw - a->column));
             conv2d_pack_cells(a, channel, width, pitch, y, 0, j, dst);
             if (in_vectors && j < end) {
-                const float *src[CP_BLOCK];
+                const float *src[CP_BLOCK] = {NULL};
                 for (int64_t k = 0; k < width; k++) src[k] = conv2d_pack_source(a, channel[k], y, a->column);
                 j = width == CP_BLOCK ? conv2d_pack_planes(src, CP_BLOCK, pitch, j, end, a->columns, dst)
                                       : conv2d_pack_planes(src, width, pitch, j, end, a->columns, dst);

@@ -53,6 +53,7 @@
 
 extern const cp_kernels CP_TABLE_EXPANDED(CP_ISA);
 const cp_kernels CP_TABLE_EXPANDED(CP_ISA) = {
+    .patches_channels = CP_TILE,
 #define CP_KERNEL(stem, arguments) .stem = CP_NAME(stem),
 #include "kernels.def"
 #undef CP_KERNEL
