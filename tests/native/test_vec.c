@@ -276,11 +276,9 @@ static void test_widest(rng *r, guarded *g, guard_side side) {
         if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_storen wrote beyond %d", (int)n);
         const int64_t begin = rng_range(r, 0, n);
         for (int64_t i = 0; i < n; i++) part[i] = a[i];
-        vw_store(out[1], vw_load_or(part, vw_range(begin, n), vb));
         vw_store(out[5], vw_load_masked(part, vw_range(begin, n)));
         for (int64_t i = 0; i < CP_WIDE; i++) {
             expect("vw_load_masked", i >= begin && i < n ? a[i] : 0.0f, out[5][i], (float)n, (float)begin, 0);
-            expect("vw_load_or", i >= begin && i < n ? a[i] : b[i], out[1][i], (float)n, (float)begin, 0);
         }
     }
     p = guarded_place(g, CP_WIDE * sizeof(float), sizeof(float), 0, side);

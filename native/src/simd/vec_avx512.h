@@ -86,7 +86,6 @@ static CP_INLINE vw_mask vw_range(int64_t begin, int64_t end) {
     return (__mmask16)(((1u << CP_MAX(0, CP_MIN(end, 16))) - 1) & ~early);
 }
 static CP_INLINE vw vw_load_masked(const float *p, vw_mask m) { return _mm512_maskz_loadu_ps(m, p); }
-static CP_INLINE vw vw_load_or(const float *p, vw_mask m, vw outside) { return _mm512_mask_loadu_ps(outside, m, p); }
 static CP_INLINE vw vw_pick_even(vw lo, vw hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(2, 0, 2, 0)); }
 static CP_INLINE vw vw_pick_odd(vw lo, vw hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 3, 1)); }
 static CP_INLINE vw vw_pick_even_last(vw lo, vw hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 2, 0)); }
