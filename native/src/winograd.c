@@ -72,7 +72,7 @@ static double cost(const cp_winograd *w) {
 }
 
 bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh, int64_t ow, int64_t tile) {
-    enum { CHANNELS_MOST = 1 << 14, V_BYTES = 512 << 10, TILES_LEAST = 24, TILES_MOST = 32 };
+    enum { CHANNELS_MOST = 1 << 14, V_BYTES = 512 << 10, TILES_LEAST = 24, TILES_MOST = 32, FEW_AREAS = 4 };
     int64_t n;
     if (d->kh != d->kw || !(d->kh == 3 || (d->kh == 5 && tile == 2)) || d->stride_h != 1 || d->stride_w != 1 ||
         d->dilation_h != 1 || d->dilation_w != 1)
@@ -98,9 +98,11 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
     }
     if (!cp_mul(w->panels * CP_PANEL, d->groups, &n) || !cp_mul(n, (int64_t)sizeof(float), &w->bias_bytes) ||
         !cp_mul(w->bias_bytes, w->points * w->group_in, &w->weights_bytes) || !cp_mul(w->row_tasks, w->column_tasks, &n) ||
-        !cp_mul(n, w->panel_tasks, &n) || !cp_mul(n, d->groups, &w->tasks)) {
+        !cp_mul(n, d->groups, &w->areas) || !cp_mul(w->areas, w->panel_tasks, &w->tasks)) {
         return false;
     }
+    /* Few areas differ in size; weights from memory are best used for all areas at the same time. */
+    w->shares_first = w->areas < FEW_AREAS && w->weights_bytes <= L3_BYTES;
     w->error_bound = bound(w);
     w->cost = cost(w) * (double)d->groups;
     return true;
@@ -134,22 +136,22 @@ void cp_winograd_pack(cp_winograd *w, const cp_kernels *kernels, const convpool_
     }
 }
 
-/* Where a task lies. Tasks of an image in order: groups outermost, then rows, columns, shares of output channels. */
+/* Where an area lies. Areas of an image in order: groups outermost, then rows, then columns. */
 typedef struct area {
     int64_t image, group, row, column; /* in tiles */
     int64_t rows, columns;
 } area;
 
-static area area_of(const cp_winograd *w, int64_t task) {
-    const int64_t within = task % w->tasks / w->panel_tasks;
+static area area_of(const cp_winograd *w, int64_t image, int64_t number) {
+    const int64_t column = number % w->column_tasks, row = number / w->column_tasks % w->row_tasks;
     area a = {
-        .image = task / w->tasks,
-        .group = within / (w->row_tasks * w->column_tasks),
-        .row = within / w->column_tasks % w->row_tasks * w->tile_rows / w->row_tasks,
-        .column = within % w->column_tasks * w->tile_columns / w->column_tasks,
+        .image = image,
+        .group = number / (w->row_tasks * w->column_tasks),
+        .row = row * w->tile_rows / w->row_tasks,
+        .column = column * w->tile_columns / w->column_tasks,
     };
-    a.rows = (within / w->column_tasks % w->row_tasks + 1) * w->tile_rows / w->row_tasks - a.row;
-    a.columns = (within % w->column_tasks + 1) * w->tile_columns / w->column_tasks - a.column;
+    a.rows = (row + 1) * w->tile_rows / w->row_tasks - a.row;
+    a.columns = (column + 1) * w->tile_columns / w->column_tasks - a.column;
     return a;
 }
 
@@ -273,22 +275,40 @@ static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const
     }
 }
 
-void cp_winograd_execute(const cp_winograd *w, const cp_conv2d_run *r, int64_t begin, int64_t end) {
+/* Shares [share, share_end) of the output channels of an area; `after` comes next, or is NULL. */
+static void run_area(const cp_winograd *w, const cp_conv2d_run *r, const area *a, const area *after, int64_t share,
+                     int64_t share_end) {
     float *x = (float *)r->workspace, *v = (float *)(r->workspace + w->x_bytes);
     float *m = (float *)(r->workspace + w->x_bytes + w->v_bytes);
     float *acc = (float *)(r->workspace + w->x_bytes + w->v_bytes + w->m_bytes);
-    for (int64_t task = begin; task < end; task++) {
-        const area a = area_of(w, task), after = area_of(w, task + 1);
-        const int64_t panel = task % w->panel_tasks * w->panels_a_task;
-        const int64_t panel_end = CP_MIN(w->panels, panel + w->panels_a_task);
-        /* The shares of one area follow each other and have the same transformed input. */
-        if (task == begin || panel == 0) transform_input(w, r, &a, x, v);
-        const bool moves = task + 1 < end && panel_end == w->panels;
-        const int64_t parts = cp_ceil_div(panel_end - panel, MULTIPLY_PANELS);
-        for (int64_t part = 0; part < parts; part++) {
-            const int64_t p = panel + part * MULTIPLY_PANELS;
-            const cp_fetch next = moves ? fetch_input(w, r, &after, part, parts) : (cp_fetch){0};
-            transform_output(w, r, &a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), next, v, m, acc);
+    const int64_t panel = share * w->panels_a_task, panel_end = CP_MIN(w->panels, share_end * w->panels_a_task);
+    const int64_t parts = cp_ceil_div(panel_end - panel, MULTIPLY_PANELS);
+    transform_input(w, r, a, x, v);
+    for (int64_t part = 0; part < parts; part++) {
+        const int64_t p = panel + part * MULTIPLY_PANELS;
+        const cp_fetch next = after != NULL ? fetch_input(w, r, after, part, parts) : (cp_fetch){0};
+        transform_output(w, r, a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), next, v, m, acc);
+    }
+}
+
+/* Of n things of which every `step`-th task from `first` on is one, how many come before `task`. */
+static int64_t before(int64_t task, int64_t first, int64_t step, int64_t n) {
+    return CP_MIN(n, cp_ceil_div(CP_MAX(0, task - first), step));
+}
+
+/* The input of an area is transformed once for all the shares of it that the range has. */
+void cp_winograd_execute(const cp_winograd *w, const cp_conv2d_run *r, int64_t begin, int64_t end) {
+    const int64_t shares = w->panel_tasks, from_area = w->shares_first ? 1 : shares, from_share = w->shares_first ? w->areas : 1;
+    for (int64_t last; begin < end; begin = last) {
+        const int64_t image = begin / w->tasks, zero = image * w->tasks; /* the first task of the image */
+        last = CP_MIN(end, zero + w->tasks);
+        int64_t number = w->shares_first ? 0 : (begin - zero) / shares;
+        const int64_t area_end = before(last, zero, from_area, w->areas);
+        for (; number < area_end; number++) {
+            const area a = area_of(w, image, number), after = area_of(w, image, number + 1);
+            const int64_t task = zero + number * from_area;
+            const int64_t share = before(begin, task, from_share, shares), share_end = before(last, task, from_share, shares);
+            if (share < share_end) run_area(w, r, &a, number + 1 < area_end ? &after : NULL, share, share_end);
         }
     }
 }

@@ -20,7 +20,9 @@ typedef struct cp_winograd {
     int64_t v_point, m_point;                   /* floats from one point to the next */
     int64_t x_bytes, v_bytes, m_bytes;          /* parts of the workspace; the rest is the accumulators */
     int64_t weights_bytes, bias_bytes, workspace_bytes;
-    int64_t tasks; /* of an image */
+    int64_t areas;     /* of an image: rectangles of tiles of each group */
+    int64_t tasks;     /* areas x panel_tasks */
+    bool shares_first; /* consecutive tasks are areas of one share of the output channels, not shares of one area */
     double error_bound;
     double cost;          /* of an image, in pairs of vector FMAs */
     const float *weights; /* [group][panel][point][channel][16] */

@@ -24,7 +24,7 @@ internal sealed unsafe class Executor
     private const double LookOut = 50_000;
 
     /// <summary>Longest part that is claimed at once, in nanoseconds: a cancellation has to wait for it.</summary>
-    private const double LongestPart = 250_000;
+    private const double LongestPart = 2_000_000;
 
     /// <summary>So many nanoseconds the caller looks out for the end of helpers before it sleeps, which costs as much.</summary>
     private const double SpinBeforeBlocking = 50_000;
@@ -45,6 +45,9 @@ internal sealed unsafe class Executor
     private long _tasks;
     private long _longestPart;
     private int _workers;
+    private int _toCome;
+    private double _nanoseconds;
+    private long _begin;
     private long _next;
     private int _status;
     private Exception? _exception;
@@ -89,7 +92,7 @@ internal sealed unsafe class Executor
         try
         {
             workspace = Workspace.Rent(plan.WorkspaceBytes);
-            while (TryClaim(out long begin, out long end))
+            for (bool isFirst = true; TryClaim(isFirst, out long begin, out long end); isFirst = false)
             {
                 if (_cancellationToken.IsCancellationRequested)
                 {
@@ -254,6 +257,9 @@ internal sealed unsafe class Executor
         _tasks = tasks;
         _longestPart = (long)Math.Max(1, tasks * (LongestPart / nanoseconds));
         _workers = workers;
+        _toCome = workers;
+        _nanoseconds = nanoseconds;
+        _begin = Stopwatch.GetTimestamp();
         _next = 0;
         _status = (int)convpool_status.CONVPOOL_STATUS_OK;
         _exception = null;
@@ -263,6 +269,7 @@ internal sealed unsafe class Executor
             try
             {
                 Helper.Call(this, workers - 1);
+                Volatile.Write(ref _begin, Stopwatch.GetTimestamp());
                 Work();
             }
             finally
@@ -293,15 +300,23 @@ internal sealed unsafe class Executor
     }
 
     /// <summary>
-    /// The next tasks of a worker: its share of all that is left, so parts are large at first, when tasks that follow each other
-    /// can share work, and small in the end, when workers have to finish together.
+    /// The next tasks of a worker. Tasks that follow each other share work, so each begins with an equal part of the whole, less
+    /// what it comes late; what the late ones leave is claimed in shares of all that is left, large ones first and single tasks
+    /// in the end, when workers have to finish together.
     /// </summary>
-    private bool TryClaim(out long begin, out long end)
+    private bool TryClaim(bool isFirst, out long begin, out long end)
     {
+        int sharers = _workers;
+        double late = 0;
+        if (isFirst)
+        {
+            sharers = Math.Max(1, Interlocked.Decrement(ref _toCome) + 1);
+            late = Stopwatch.GetElapsedTime(Volatile.Read(ref _begin)).TotalNanoseconds * (_workers - 1) / _nanoseconds;
+        }
         do
         {
             begin = Volatile.Read(ref _next);
-            end = begin + Math.Clamp((_tasks - begin) / _workers, 1, _longestPart);
+            end = begin + Math.Clamp((long)((_tasks - begin) * Math.Clamp(1 - late, 0, 1) / sharers), 1, _longestPart);
             if (begin >= _tasks)
             {
                 return false;
