@@ -69,10 +69,11 @@ static bool workspace_of(const cp_direct *p, workspace_parts *w) {
                                                           : packed_rows(p, p->rows_a_task);
     const int64_t columns = reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
     const int64_t pixels = (p->kernel == CP_DIRECT_DEPTHWISE ? p->rows_at_once : p->rows_a_task) * p->columns_a_task;
-    const int64_t panels = p->kernel == CP_DIRECT_DEPTHWISE ? 1 : p->panels_a_task;
-    const int64_t channels = p->kernel == CP_DIRECT_DEPTHWISE ? CP_PANEL
-                             : d->kh * d->kw == 1             ? pointwise_pitch(p->channels_packed)
-                                                              : p->channels_packed;
+    const bool panel_by_panel = p->kernel == CP_DIRECT_DEPTHWISE || p->kernel == CP_DIRECT_GROUPS;
+    const int64_t panels = panel_by_panel ? 1 : p->panels_a_task;
+    const int64_t channels = panel_by_panel       ? CP_PANEL
+                             : d->kh * d->kw == 1 ? pointwise_pitch(p->channels_packed)
+                                                  : p->channels_packed;
     return cp_mul(rows, columns, &w->x) && w->x <= INT32_MAX && cp_mul(w->x, channels * (int64_t)sizeof(float), &w->x) &&
            cp_align(w->x, &w->x) && cp_align(pixels * panels * (int64_t)(CP_PANEL * sizeof(float)), &w->acc) &&
            cp_align(pixels * (int64_t)(sizeof(cp_conv2d_span) + 2 * sizeof(int32_t)), &w->pixels);
@@ -135,9 +136,10 @@ static void block_channels(cp_direct *p) {
     const double task_products = 1 << 20;
     const convpool_conv2d_desc *d = p->desc;
     const int64_t taps = d->kh * d->kw;
-    p->panels = cp_ceil_div(p->group_out, CP_PANEL);
+    const int64_t group_in = p->kernel == CP_DIRECT_GROUPS ? CP_PANEL : p->group_in;
+    p->panels = cp_ceil_div(d->out_channels / p->groups, CP_PANEL);
     p->panels_a_task = p->panels;
-    p->channels_a_pass = CP_MIN(p->group_in, CP_MAX(1, PASS_PRODUCTS / taps / CP_BLOCK) * CP_BLOCK);
+    p->channels_a_pass = CP_MIN(group_in, CP_MAX(1, PASS_PRODUCTS / taps / CP_BLOCK) * CP_BLOCK);
     p->columns_a_task = cp_share(p->ow, TASK_PIXELS * 2);
     p->row_phases = CP_MIN(p->oh, row_phases_of(d).phases);
     const int64_t rows = cp_ceil_div(p->oh, p->row_phases);
@@ -155,16 +157,15 @@ static void block_channels(cp_direct *p) {
     p->column_tasks = cp_ceil_div(p->ow, p->columns_a_task);
     /* Few tasks: share the output channels too, if the input need not be packed again for each share, or if that costs little
      * beside the products. Two panels at least, since a tile may have two. */
-    const int64_t areas = p->row_tasks * p->column_tasks * d->groups;
+    const int64_t areas = p->row_tasks * p->column_tasks * p->groups;
     const double reached =
         (double)packed_rows(p, p->rows_a_task) * (double)reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
-    p->channels_packed = reached * (double)p->group_in * sizeof(float) <= (double)X_BYTES ? p->group_in : p->channels_a_pass;
+    p->channels_packed = reached * (double)group_in * sizeof(float) <= (double)X_BYTES ? group_in : p->channels_a_pass;
     if (areas < TASKS) {
         const double panel =
             (double)p->rows_a_task * (double)p->columns_a_task * (double)taps * (double)p->group_in * (double)CP_PANEL;
-        const int64_t least = p->channels_packed == p->group_in
-                                  ? CP_MAX(2, (int64_t)CP_MIN((double)p->panels, task_products / panel))
-                                  : cp_ceil_div(SPLIT_PRODUCTS, taps);
+        const int64_t least = p->channels_packed == group_in ? CP_MAX(2, (int64_t)CP_MIN((double)p->panels, task_products / panel))
+                                                             : cp_ceil_div(SPLIT_PRODUCTS, taps);
         p->panels_a_task = cp_share(p->panels, CP_MAX(cp_ceil_div(p->panels * areas, TASKS), least));
         if (p->panels_a_task > 1) p->panels_a_task += p->panels_a_task % 2;
     }
@@ -391,6 +392,10 @@ static double channels_cost(const cp_direct *p) {
     const double pixels = (double)p->oh * (double)p->ow;
     const double rows = (double)packed_rows(p, p->rows_a_task) / (double)p->rows_a_task;
     const double columns = (double)reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) / (double)p->columns_a_task;
+    if (p->kernel == CP_DIRECT_GROUPS) {
+        const double panel = (double)p->products * p->clipped + 17 + 0.7 * (double)CP_PANEL * rows * columns / (double)d->stride_w;
+        return (double)p->panels / (double)d->groups * (panel + 400 / pixels);
+    }
     const double packed = (double)p->group_in * rows * columns;
     return (double)cp_ceil_div(p->group_out, CP_PANEL) * ((double)p->products * p->clipped + 17) +
            0.7 * packed / (double)d->stride_w + 400 / pixels;
@@ -430,14 +435,21 @@ static double width_cost(const cp_direct *p) {
     return (double)p->group_out / 8 * (ceil(width / 8) * 8 / width) * ((double)p->products * load + 24);
 }
 
-static bool along_channels(cp_direct_kernel kernel) { return kernel == CP_DIRECT_CHANNELS || kernel == CP_DIRECT_DEPTHWISE; }
+static bool along_channels(cp_direct_kernel kernel) {
+    return kernel == CP_DIRECT_CHANNELS || kernel == CP_DIRECT_GROUPS || kernel == CP_DIRECT_DEPTHWISE;
+}
 
 static bool is_depthwise(const cp_direct *p) { return p->group_in == 1 && p->desc->groups > 1 && p->group_out <= CP_PANEL / 2; }
+
+/* Groups of which several share the lanes of a panel. */
+static bool is_grouped(const cp_direct *p) {
+    return p->desc->groups > 1 && p->group_in == p->group_out && (p->group_in == 4 || p->group_in == 8);
+}
 
 /* Of an output pixel of a group. */
 static double cost_of(const cp_direct *p, cp_direct_kernel kernel) {
     if (is_depthwise(p)) return depthwise_cost(p, kernel) * (double)p->group_out;
-    if (kernel == CP_DIRECT_CHANNELS) return channels_cost(p);
+    if (along_channels(kernel)) return channels_cost(p);
     return kernel == CP_DIRECT_PATCHES ? patches_cost(p) : width_cost(p);
 }
 
@@ -458,10 +470,10 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
     *p = (cp_direct){
         .desc = d, .oh = oh, .ow = ow, .group_in = d->in_channels / d->groups, .group_out = d->out_channels / d->groups};
     p->products = d->kh * d->kw * p->group_in;
-    p->groups = d->groups;
+    p->kernel = is_depthwise(p) ? CP_DIRECT_DEPTHWISE : is_grouped(p) ? CP_DIRECT_GROUPS : CP_DIRECT_CHANNELS;
+    p->groups = p->kernel == CP_DIRECT_CHANNELS ? d->groups : 1;
     p->row_phases = 1;
     p->flat = d->kh * d->kw * d->stride_h * d->stride_w == 1 && (d->pad_top | d->pad_bottom | d->pad_left | d->pad_right) == 0;
-    p->kernel = is_depthwise(p) ? CP_DIRECT_DEPTHWISE : CP_DIRECT_CHANNELS;
     if (is_depthwise(p)) {
         block_depthwise(p);
     } else {
@@ -480,7 +492,10 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
     }
     p->algorithm = along_channels(p->kernel) ? CONVPOOL_ALGORITHM_DIRECT_CHANNELS : CONVPOOL_ALGORITHM_DIRECT_WIDTH;
     p->cost = cost_of(p, p->kernel) * (double)oh * (double)ow * (double)d->groups;
-    if (p->kernel != CP_DIRECT_CHANNELS) p->row_phases = 1;
+    if (!along_channels(p->kernel)) {
+        p->row_phases = 1;
+        p->groups = p->kernel == CP_DIRECT_PLANES ? 1 : d->groups;
+    }
     if (p->kernel == CP_DIRECT_PATCHES) {
         block_patches(p);
     } else if (p->kernel == CP_DIRECT_PLANES) {
@@ -488,7 +503,6 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
     } else if (!along_channels(p->kernel)) {
         block_width(p);
     }
-    if (p->kernel == CP_DIRECT_DEPTHWISE || p->kernel == CP_DIRECT_PLANES) p->groups = 1;
     columns = d->out_channels; /* of the packed weights as a matrix */
     if ((along_channels(p->kernel) && !cp_mul(p->panels * CP_PANEL, p->groups, &columns)) ||
         !cp_mul(columns, sizeof(float), &p->bias_bytes) || !cp_mul(p->bias_bytes, p->products, &p->weights_bytes) ||
@@ -625,6 +639,24 @@ static int64_t list_pixels(const cp_direct *p, const cp_conv2d_pack *pack, int64
     return count;
 }
 
+/* Output channels [panel, panel_end) x 16 of small groups, panel by panel. */
+static void run_groups(const cp_direct *p, const cp_kernels *kernels, cp_conv2d_pack pack, cp_conv2d_tiles tiles,
+                       cp_conv2d_finish finish, int64_t panel, int64_t panel_end) {
+    const int64_t last_spare = finish.spare, channels = p->desc->out_channels;
+    tiles.x = pack.dst;
+    tiles.channels = p->group_in;
+    tiles.finish = &finish;
+    for (; panel < panel_end; panel++) {
+        finish.channel = pack.channel = panel * CP_PANEL;
+        finish.channels = pack.channels = CP_MIN(CP_PANEL, channels - panel * CP_PANEL);
+        finish.spare = panel + 1 == panel_end ? last_spare : 0;
+        kernels->conv2d_pack(&pack);
+        tiles.weights = p->weights + panel * tiles.weights_panel;
+        tiles.bias = p->bias + panel * CP_PANEL;
+        kernels->conv2d_groups(&tiles);
+    }
+}
+
 /* Output channels [panel, panel_end) x 16 of a group, rectangle (i, j) + rows x columns, its rows row_phases apart; the task before
  * may have packed what it reads. */
 static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const float *src, float *dst, const float *residual,
@@ -634,7 +666,8 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
     workspace_parts parts;
     workspace_of(p, &parts);
     float *x = (float *)r->workspace, *acc = (float *)(r->workspace + parts.x);
-    const int64_t pixels = rows * columns, taps = d->kh * d->kw;
+    const int64_t pixels = rows * columns, taps = d->kh * d->kw, group_out = d->out_channels / p->groups;
+    const bool grouped = p->kernel == CP_DIRECT_GROUPS;
     cp_conv2d_span *spans = (cp_conv2d_span *)(r->workspace + parts.x + parts.acc);
     int32_t *position = (int32_t *)(spans + pixels), *place = position + pixels;
     cp_conv2d_pack pack = {
@@ -644,8 +677,12 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
         .border = d->border,
         .ih = d->ih,
         .iw = d->iw,
-        .block = taps == 1 ? p->channels_packed : CP_BLOCK,
-        .pitch = taps == 1 ? pointwise_pitch(p->channels_packed) : 0,
+        .block = grouped     ? CP_PANEL
+                 : taps == 1 ? p->channels_packed
+                             : CP_BLOCK,
+        .pitch = grouped     ? CP_PANEL
+                 : taps == 1 ? pointwise_pitch(p->channels_packed)
+                             : 0,
         .columns_first = d->kw == 1 && taps > 1, /* so that taps lie side by side, as if they were a row */
         .row = i * d->stride_h - d->pad_top,
         .row_step = row_phases_of(d).step,
@@ -673,9 +710,9 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
     };
     cp_conv2d_finish finish = {
         .acc = acc,
-        .channel = group * p->group_out + panel * CP_PANEL,
-        .channels = CP_MIN(panel_end * CP_PANEL, p->group_out) - panel * CP_PANEL,
-        .spare = panel_end == p->panels ? cp_spare_channels(d->dst_layout, d->out_channels, (group + 1) * p->group_out) : 0,
+        .channel = group * group_out + panel * CP_PANEL,
+        .channels = CP_MIN(panel_end * CP_PANEL, group_out) - panel * CP_PANEL,
+        .spare = panel_end == p->panels ? cp_spare_channels(d->dst_layout, d->out_channels, (group + 1) * group_out) : 0,
         .rows = rows,
         .columns = columns,
         .layout = d->dst_layout,
@@ -687,6 +724,10 @@ static void run_channels_task(const cp_direct *p, const cp_conv2d_run *r, const 
     };
     finish.dst_strides.row *= p->row_phases;
     finish.residual_strides.row *= p->row_phases;
+    if (grouped) {
+        run_groups(p, r->kernels, pack, tiles, finish, panel, panel_end);
+        return;
+    }
     const int64_t x_channel = taps == 1 ? 1 : pack.rows * pack.columns; /* from one block of packed channels to the next, by 8 */
     for (int64_t c = 0; c < p->group_in; c += p->channels_a_pass) {
         if (c % p->channels_packed == 0 && !(packed && p->channels_packed == p->group_in)) {
@@ -867,6 +908,7 @@ static void run_task(const cp_direct *p, const cp_conv2d_run *r, int64_t task, b
     const int64_t j = column * p->columns_a_task, columns = CP_MIN(p->columns_a_task, p->ow - j);
     switch (p->kernel) {
     case CP_DIRECT_CHANNELS:
+    case CP_DIRECT_GROUPS:
         run_channels_task(p, r, src, dst, residual, group, panel, panel_end, row, j, rows, columns, share > 0 && !first);
         break;
     case CP_DIRECT_DEPTHWISE:

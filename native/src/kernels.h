@@ -58,13 +58,15 @@ typedef struct cp_conv2d_span {
 } cp_conv2d_span;
 
 /* conv2d_tiles: for some panels of 16 output channels and every pixel p of a list, acc[panel][p][0..15] += the products of some
- * blocks of input channels with taps, in the documented order. */
+ * blocks of input channels with taps, in the documented order.
+ * conv2d_groups: the same for a lone panel whose lanes belong to several groups of 4 or 8 channels, all of them and their finish at
+ * once; of x, each pixel has the 16 channels of the panel. */
 typedef struct cp_conv2d_tiles {
     const float *x;        /* from conv2d_pack */
     int64_t block, pitch;  /* as packed */
     int64_t packed_pixels; /* of a block */
     int64_t panels;
-    const float *weights;      /* [panel][block][kh][kw][channel][16], the blocks of x */
+    const float *weights;      /* [panel][block][kh][kw][channel][16], the blocks of x; conv2d_groups: the channels of a group */
     int64_t weights_panel;     /* floats from one panel to the next */
     const float *next_weights; /* used after these, to be fetched meanwhile; or NULL */
     const float *bias;         /* [panel][16] that acc starts from, or NULL: acc is read */
@@ -74,7 +76,7 @@ typedef struct cp_conv2d_tiles {
     int64_t span_count;
     const int32_t *position;        /* of each pixel's first tap in x, in packed pixels */
     const int32_t *place;           /* of each pixel in acc */
-    int64_t channels;               /* of x */
+    int64_t channels;               /* of x; conv2d_groups: of a group */
     int64_t kh, kw;                 /* of the weights */
     int64_t row_step, column_step;  /* packed pixels from one tap to the next */
     const cp_conv2d_finish *finish; /* of these panels and pixels, to be done once their sums are complete; or NULL */

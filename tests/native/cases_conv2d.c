@@ -76,6 +76,13 @@ static void depthwise_shape(rng *r, conv2d_case *c) {
     if (rng_chance(r, 70)) c->kw = c->kh = PICK(r, 3, 3, 5, 5, 7);
 }
 
+/* Many groups of as many channels on both sides. */
+static void groups_shape(rng *r, conv2d_case *c) {
+    const int64_t channels = PICK(r, 4, 4, 8, 8, 5, 16);
+    set_channels(c, channels, channels, rng_range(r, 2, 9));
+    draw_size(r, c, 14, 14, 3);
+}
+
 /* Wide rows of one or a few channels. */
 enum { IMAGE_WIDTH = 250 };
 static void image_shape(rng *r, conv2d_case *c) {
@@ -181,7 +188,7 @@ static int64_t cost(const conv2d_case *c) {
     return c->batch * c->out_channels * oh * ow * (c->in_channels / c->groups) * c->kh * c->kw;
 }
 
-/* Every fourth case is a depthwise layer, every other fourth an image, after those whose hashes are listed. */
+/* Every fourth case is a depthwise layer, another an image, every eighth has small groups, after those whose hashes are listed. */
 enum { FIRST_DEPTHWISE = TAIL_CASES + 200 };
 
 conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
@@ -197,6 +204,8 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
                 depthwise_shape(&r, &c);
             } else if (number >= FIRST_DEPTHWISE && number % 4 == 2) {
                 image_shape(&r, &c);
+            } else if (number >= FIRST_DEPTHWISE && number % 8 == 1) {
+                groups_shape(&r, &c);
             } else {
                 random_shape(&r, &c);
             }

@@ -387,6 +387,18 @@ static void test_wide_memory(rng *r, guarded *g, guard_side side) {
         expect("v16_ahead1", in[i + 1], picked[4][i], (float)i, 0, 0);
         expect("v16_ahead2", in[i + 17], picked[5][i], (float)i, 0, 0);
     }
+    memcpy(guarded_place(g, 16 * sizeof(float), sizeof(float), 0, side), in, 16 * sizeof(float));
+    const float *sixteen = (const float *)g->data;
+    const v16 of4[4] = {v16_spread(sixteen, 4, 0), v16_spread(sixteen, 4, 1), v16_spread(sixteen, 4, 2), v16_spread(sixteen, 4, 3)};
+    const v16 of8[2] = {v16_spread(sixteen, 8, 0), v16_spread(sixteen, 8, 7)};
+    for (int c = 0; c < 4; c++) {
+        v16_store(out, of4[c]);
+        for (int i = 0; i < 16; i++) expect("v16_spread, 4", in[i / 4 * 4 + c], out[i], (float)i, (float)c, 0);
+    }
+    for (int k = 0; k < 2; k++) {
+        v16_store(out, of8[k]);
+        for (int i = 0; i < 16; i++) expect("v16_spread, 8", in[i / 8 * 8 + 7 * k], out[i], (float)i, (float)(7 * k), 0);
+    }
 }
 
 /* Only elements [begin, end) exist. A range may begin and end far outside the vector. */

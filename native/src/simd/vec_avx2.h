@@ -54,6 +54,22 @@ static CP_INLINE v8 v8_copysign(v8 magnitude, v8 sign) {
 }
 static CP_INLINE v8 v8_fma(v8 a, v8 b, v8 c) { return _mm256_fmadd_ps(a, b, c); }
 static CP_INLINE v8 v8_fma1(v8 a, float b, v8 c) { return _mm256_fmadd_ps(a, _mm256_set1_ps(b), c); }
+static CP_INLINE v8 v8_spread(const float *p, const int group, const int c) {
+    if (group == 8) return v8_set1(p[c]);
+#if defined(__GNUC__) && !defined(__clang__)
+    __asm__("" : "+r"(p)); /* Or GCC keeps what it loads for all c, and spills it. */
+#endif
+    switch (c) {
+    case 0:
+        return _mm256_permute_ps(v8_load(p), 0x00);
+    case 1:
+        return _mm256_permute_ps(v8_load(p), 0x55);
+    case 2:
+        return _mm256_permute_ps(v8_load(p), 0xAA);
+    default:
+        return _mm256_permute_ps(v8_load(p), 0xFF);
+    }
+}
 static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) { return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(x, y, _CMP_LT_OQ)); }
 static CP_INLINE v8 v8_clip(v8 x, v8 lo, v8 hi) { return _mm256_min_ps(hi, _mm256_max_ps(lo, x)); }
 static CP_INLINE v8 v8_max_first(v8 max, v8 x) {

@@ -49,6 +49,22 @@ static CP_INLINE v16 v16_div(v16 a, v16 b) { return _mm512_div_ps(a, b); }
 static CP_INLINE v16 v16_sqrt(v16 a) { return _mm512_sqrt_ps(a); }
 static CP_INLINE v16 v16_abs(v16 a) { return _mm512_abs_ps(a); }
 static CP_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
+static CP_INLINE v16 v16_spread(const float *p, const int group, const int c) {
+    if (group == 8) {
+        const __m512i from = _mm512_setr_epi32(c, c, c, c, c, c, c, c, 8 + c, 8 + c, 8 + c, 8 + c, 8 + c, 8 + c, 8 + c, 8 + c);
+        return _mm512_permutexvar_ps(from, v16_load(p));
+    }
+    switch (c) {
+    case 0:
+        return _mm512_permute_ps(v16_load(p), 0x00);
+    case 1:
+        return _mm512_permute_ps(v16_load(p), 0x55);
+    case 2:
+        return _mm512_permute_ps(v16_load(p), 0xAA);
+    default:
+        return _mm512_permute_ps(v16_load(p), 0xFF);
+    }
+}
 static CP_INLINE v16 v16_max_first(v16 max, v16 x) { return _mm512_mask_max_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, max); }
 static CP_INLINE v16 v16_max3_first(v16 a, v16 b, v16 c) {
     const __mmask16 ordered = _mm512_cmp_ps_mask(b, c, _CMP_ORD_Q);

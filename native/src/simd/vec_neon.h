@@ -66,6 +66,9 @@ static CP_INLINE v8 v8_copysign(v8 magnitude, v8 sign) {
 }
 static CP_INLINE v8 v8_fma(v8 a, v8 b, v8 c) { return v8_of(vfmaq_f32(c.lo, a.lo, b.lo), vfmaq_f32(c.hi, a.hi, b.hi)); }
 static CP_INLINE v8 v8_fma1(v8 a, float b, v8 c) { return v8_of(vfmaq_n_f32(c.lo, a.lo, b), vfmaq_n_f32(c.hi, a.hi, b)); }
+static CP_INLINE v8 v8_spread(const float *p, const int group, const int c) {
+    return v8_of(vdupq_n_f32(p[c]), vdupq_n_f32(p[group == 4 ? 4 + c : c]));
+}
 static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) {
     return v8_of(vbslq_f32(vcltq_f32(x.lo, y.lo), yes.lo, no.lo), vbslq_f32(vcltq_f32(x.hi, y.hi), yes.hi, no.hi));
 }

@@ -51,6 +51,9 @@ static CP_INLINE v16 v16_sqrt(v16 a) { return (v16){v8_sqrt(a.lo), v8_sqrt(a.hi)
 static CP_INLINE v16 v16_abs(v16 a) { return (v16){v8_abs(a.lo), v8_abs(a.hi)}; }
 static CP_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return (v16){v8_fma(a.lo, b.lo, c.lo), v8_fma(a.hi, b.hi, c.hi)}; }
 static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return (v16){v8_fma1(a.lo, b, c.lo), v8_fma1(a.hi, b, c.hi)}; }
+static CP_INLINE v16 v16_spread(const float *p, const int group, const int c) {
+    return (v16){v8_spread(p, group, c), v8_spread(p + 8, group, c)};
+}
 static CP_INLINE v16 v16_max_first(v16 max, v16 x) { return (v16){v8_max_first(max.lo, x.lo), v8_max_first(max.hi, x.hi)}; }
 static CP_INLINE v16 v16_max3_first(v16 a, v16 b, v16 c) {
     return (v16){v8_max3_first(a.lo, b.lo, c.lo), v8_max3_first(a.hi, b.hi, c.hi)};

@@ -80,6 +80,8 @@ static CP_INLINE v8 v8_copysign(v8 magnitude, v8 sign) { CP_LANES(copysignf(magn
 /* a * b + c */
 static CP_INLINE v8 v8_fma(v8 a, v8 b, v8 c) { CP_LANES(cp_fma(a.f[i], b.f[i], c.f[i])); }
 static CP_INLINE v8 v8_fma1(v8 a, float b, v8 c) { CP_LANES(cp_fma(a.f[i], b, c.f[i])); }
+/* Lane i is p[i / group * group + c], for groups of 4 or 8. */
+static CP_INLINE v8 v8_spread(const float *p, const int group, const int c) { CP_LANES(p[i / group * group + c]); }
 /* x < y ? yes : no */
 static CP_INLINE v8 v8_if_less(v8 x, v8 y, v8 yes, v8 no) { CP_LANES(x.f[i] < y.f[i] ? yes.f[i] : no.f[i]); }
 /* x < lo ? lo : x > hi ? hi : x; NaN stays, and so does the sign of a zero. lo <= hi. */

@@ -35,6 +35,7 @@
 
 #include "tmpl/activation_tmpl.h"
 #include "tmpl/conv2d_channels_tmpl.h"
+#include "tmpl/conv2d_groups_tmpl.h"
 #include "tmpl/conv2d_depthwise_tmpl.h"
 #include "tmpl/conv2d_depthwise_width_tmpl.h"
 #include "tmpl/window_tmpl.h"
