@@ -26,6 +26,7 @@ internal static class Accuracy
         ("1x1, 512 x 14 x 14 to 64", LayerGraphs.Conv(512, 64, 1), 14, 14),
         ("depthwise 3x3, 64 x 28 x 28", LayerGraphs.Conv(64, 64, 3, padding: 1, groups: 64), 28, 28),
         ("image 5x5, 256 x 256", LayerGraphs.Conv(1, 1, 5, padding: 2), 256, 256),
+        ("image 5x5, a column times a row, 256 x 256", LayerGraphs.Conv(1, 1, 5, padding: 2), 256, 256),
     ];
 
     public static void Run(string? filter, Report report)
@@ -56,6 +57,11 @@ internal static class Accuracy
         var input = Draw(shape.Length, distribution.Input);
         var weights = Draw((long)options.OutChannels * (options.InChannels / options.Groups) * kernel.Height * kernel.Width,
             distribution.Weight);
+        if (name.Contains("a column times a row", StringComparison.Ordinal))
+        {
+            weights = [.. weights.Select((_, tap) => weights[tap / kernel.Width * kernel.Width] * weights[tap % kernel.Width])];
+        }
+
         foreach (var algorithm in Enum.GetValues<Algorithm>().Where(algorithm => algorithm != Algorithm.Auto))
         {
             using var layer = TryCreate(options with { Algorithm = algorithm }, shape, weights);

@@ -231,7 +231,9 @@ typedef enum convpool_algorithm {
     /** Pooling, vector lanes along the width. */
     CONVPOOL_ALGORITHM_POOL_WIDTH = 5,
     /** Pooling, vector lanes along the channels. */
-    CONVPOOL_ALGORITHM_POOL_CHANNELS = 6
+    CONVPOOL_ALGORITHM_POOL_CHANNELS = 6,
+    /** Convolution along the rows, then along the columns, for one channel a group and kernels that are a column times a row. */
+    CONVPOOL_ALGORITHM_SEPARABLE = 7
 } convpool_algorithm;
 
 /** What pooling computes over a window. */

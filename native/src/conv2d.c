@@ -13,6 +13,9 @@ struct convpool_conv2d {
     const cp_kernels *kernels;
     cp_activation activation;
     cp_direct direct;
+    cp_direct separable; /* instead, if the weights turn out to be, where that may be */
+    double separable_bound;
+    bool may_separate;
     cp_winograd winograd;
 };
 
@@ -48,7 +51,9 @@ static convpool_status check_desc(const convpool_conv2d_desc *d, int64_t *oh, in
     if (d->direction != CONVPOOL_DIRECTION_FORWARD) return CONVPOOL_STATUS_UNSUPPORTED_DIRECTION;
     if ((unsigned)d->activation > CONVPOOL_ACTIVATION_GELU_TANH) return CONVPOOL_STATUS_UNSUPPORTED_ACTIVATION;
     if ((unsigned)d->numerics > CONVPOOL_NUMERICS_STRICT) return CONVPOOL_STATUS_UNSUPPORTED_NUMERICS;
-    if ((unsigned)d->algorithm > CONVPOOL_ALGORITHM_WINOGRAD_4X4) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
+    if ((unsigned)d->algorithm > CONVPOOL_ALGORITHM_WINOGRAD_4X4 && d->algorithm != CONVPOOL_ALGORITHM_SEPARABLE) {
+        return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
+    }
     if (d->activation == CONVPOOL_ACTIVATION_CLIP && !(d->activation_alpha <= d->activation_beta)) {
         return CONVPOOL_STATUS_INVALID_ACTIVATION;
     }
@@ -80,6 +85,13 @@ static cp_activation activation_of(const convpool_conv2d_desc *d) {
     }
 }
 
+static void use_separable(convpool_conv2d *p) {
+    p->direct = p->separable;
+    p->info.algorithm = p->separable.algorithm;
+    p->info.tasks = p->separable.tasks;
+    p->info.error_bound = p->separable_bound;
+}
+
 /* Replaces the direct plan where Winograd is forced or faster. Memory stays enough for both: weights can rule Winograd out. */
 static convpool_status plan_winograd(convpool_conv2d *p) {
     enum { LEAST_CHANNELS = 4 }; /* with fewer F(4x4, 3x3) can err by more than 1e-6: docs/numerics.md */
@@ -109,6 +121,26 @@ static convpool_status plan_winograd(convpool_conv2d *p) {
         p->info.workspace_bytes = CP_MAX(p->info.workspace_bytes, w.workspace_bytes);
     }
     return forced && !chosen ? CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM : CONVPOOL_STATUS_OK;
+}
+
+/* Plans a separable kernel where one is forced or would be faster; whether it is one, the weights will tell. Memory is enough for
+ * both. */
+static convpool_status plan_separable(convpool_conv2d *p) {
+    const convpool_conv2d_desc *d = &p->desc;
+    const bool forced = d->algorithm == CONVPOOL_ALGORITHM_SEPARABLE;
+    if (!forced && (d->numerics == CONVPOOL_NUMERICS_STRICT || d->algorithm != CONVPOOL_ALGORITHM_AUTO)) return CONVPOOL_STATUS_OK;
+    /* Sums of kw and of kh products, a bias, and 16 for the weights: docs/numerics.md. */
+    const double unit = ((double)d->kw + (double)d->kh + 17) * 0x1p-24, bound = unit < 1 ? unit / (1 - unit) : INFINITY;
+    const bool accurate = d->max_error == 0 || bound <= d->max_error;
+    if (d->numerics == CONVPOOL_NUMERICS_STRICT || is_winograd(p->info.algorithm) || !accurate ||
+        !cp_direct_plan_separable(&p->separable, &p->direct)) {
+        return forced ? CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM : CONVPOOL_STATUS_OK;
+    }
+    p->may_separate = true;
+    p->separable_bound = bound;
+    p->info.workspace_bytes = CP_MAX(p->info.workspace_bytes, p->separable.workspace_bytes);
+    if (forced) use_separable(p);
+    return CONVPOOL_STATUS_OK;
 }
 
 /* Fills in everything but the weights. */
@@ -146,7 +178,8 @@ static convpool_status plan(convpool_conv2d *p, const convpool_conv2d_desc *desc
     if (!cp_add(p->direct.weights_bytes, p->direct.bias_bytes, &n) || !cp_add(n, plan_header, &p->info.plan_bytes)) {
         return CONVPOOL_STATUS_SIZE_OVERFLOW;
     }
-    return plan_winograd(p);
+    status = plan_winograd(p);
+    return status != CONVPOOL_STATUS_OK ? status : plan_separable(p);
 }
 
 convpool_status convpool_conv2d_query(const convpool_conv2d_desc *desc, convpool_plan_info *info) {
@@ -177,6 +210,11 @@ convpool_status convpool_conv2d_init(const convpool_conv2d_desc *desc, const voi
         plan(&p, &strict);
         p.info.plan_bytes = queried.plan_bytes;
         p.info.workspace_bytes = queried.workspace_bytes;
+    }
+    if (p.may_separate && cp_direct_separates(d, weights)) {
+        use_separable(&p);
+    } else if (d->algorithm == CONVPOOL_ALGORITHM_SEPARABLE) {
+        return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
     }
     void *packed = (char *)memory + plan_header;
     if (is_winograd(p.info.algorithm)) {

@@ -338,6 +338,11 @@ static bool suits_image(const cp_direct *p, image_ends *ends) {
     return ends->bytes <= ENDS_BYTES;
 }
 
+/* Floats of the sums along the rows and of a line of zeros, in the workspace of separable kernels. */
+static int64_t sums_floats(const cp_direct *p) {
+    return (p->desc->kh + CP_IMAGE_CHANNELS - 1) * cp_ceil_div(p->ow, CP_PANEL) * CP_PANEL + p->desc->iw;
+}
+
 /* Rows of a direct-width task: enough to be worth a task, few enough to share. */
 static void block_width(cp_direct *p) {
     enum { IMAGE_ROWS = 12 }; /* a multiple of the rows that conv2d_image does at once, 4 or less */
@@ -346,10 +351,12 @@ static void block_width(cp_direct *p) {
     const double row = (double)p->ow * (double)d->kh * (double)d->kw * (double)p->group_in;
     p->rows_a_task = cp_share(p->oh, (int64_t)CP_MIN((double)p->oh, CP_MAX(8.0, task_products / row)));
     image_ends ends;
-    const bool image = p->kernel == CP_DIRECT_IMAGE && suits_image(p, &ends);
+    const bool separable = p->kernel == CP_DIRECT_SEPARABLE;
+    const bool image = (p->kernel == CP_DIRECT_IMAGE || separable) && suits_image(p, &ends);
+    if (separable) p->rows_a_task = cp_share(p->oh, CP_MAX(p->rows_a_task, 8 * d->kh)); /* each task makes kh - 1 sums anew */
     if (image) {
         p->rows_a_task = CP_MIN(p->oh, cp_ceil_div(p->rows_a_task, IMAGE_ROWS) * IMAGE_ROWS);
-        p->workspace_bytes = ends.bytes;
+        p->workspace_bytes = ends.bytes + (separable ? sums_floats(p) * (int64_t)sizeof(float) : 0);
     }
     p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
     p->column_tasks = 1;
@@ -379,6 +386,7 @@ static double depthwise_cost(const cp_direct *p, cp_direct_kernel kernel) {
         const double memory = pixels * (double)d->out_channels > 0x1p20 ? 0.3 : 0; /* which conv2d_image streams to */
         return lanes / 8 * (taps * (d->kh == 3 ? 0.8 : 1.0) * (double)d->stride_w + 1.5) + 8 / (double)p->ow + memory;
     }
+    if (kernel == CP_DIRECT_SEPARABLE) return 0.09 * ((double)d->kh + (double)d->kw) + 0.6 + 100 / (double)p->ow;
     if (kernel == CP_DIRECT_IMAGE) return 0.075 * taps + 0.3 + 100 / (double)p->ow;
     const double load = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2 ? 12 : 2.5;
     return lanes / 8 * (taps * load + 2) + 250 / pixels;
@@ -513,6 +521,54 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
     return CONVPOOL_STATUS_OK;
 }
 
+bool cp_direct_plan_separable(cp_direct *p, const cp_direct *direct) {
+    enum { SUMS_FLOATS = 1 << 18 };
+    const convpool_conv2d_desc *d = direct->desc;
+    image_ends ends;
+    *p = *direct;
+    p->kernel = CP_DIRECT_SEPARABLE;
+    p->algorithm = CONVPOOL_ALGORITHM_SEPARABLE;
+    p->groups = d->groups;
+    p->products = d->kh + d->kw;
+    if (p->group_in != 1 || p->group_out != 1 || d->kh < 2 || d->kw < 2 || !suits_image(p, &ends) || p->ow > SUMS_FLOATS ||
+        d->iw > SUMS_FLOATS || sums_floats(p) > SUMS_FLOATS) {
+        return false;
+    }
+    const double other = is_depthwise(p) ? depthwise_cost(direct, direct->kernel) : depthwise_cost(direct, CP_DIRECT_IMAGE);
+    const double cost = depthwise_cost(p, CP_DIRECT_SEPARABLE);
+    p->cost = cost * (double)p->oh * (double)p->ow * (double)d->groups;
+    block_width(p);
+    p->tasks = p->row_tasks * p->panel_tasks * p->groups;
+    return d->algorithm == CONVPOOL_ALGORITHM_SEPARABLE || cost < other;
+}
+
+/* The weights of a row and of a column whose product is a kernel, or false: docs/numerics.md. */
+static bool separate(const convpool_conv2d_desc *d, const float *weights, float *across, float *down) {
+    const double most = 8 * 0x1p-24, taps = (double)d->kh * (double)d->kw;
+    int64_t pivot = 0;
+    for (int64_t t = 0; t < d->kh * d->kw; t++) {
+        if (!isfinite(weights[t])) return false;
+        if (fabsf(weights[t]) > fabsf(weights[pivot])) pivot = t;
+    }
+    const float largest = weights[pivot];
+    for (int64_t x = 0; x < d->kw; x++) across[x] = weights[pivot / d->kw * d->kw + x];
+    for (int64_t y = 0; y < d->kh; y++) down[y] = weights[y * d->kw + pivot % d->kw] / largest;
+    bool same = largest != 0.0f;
+    for (int64_t t = 0; t < d->kh * d->kw && same; t++) {
+        const double w = (double)weights[t], residual = fabs(w - (double)down[t / d->kw] * (double)across[t % d->kw]);
+        same = residual <= most * CP_MAX(fabs(w), fabs((double)largest) / taps);
+    }
+    return same;
+}
+
+bool cp_direct_separates(const convpool_conv2d_desc *d, const float *weights) {
+    float across[CP_IMAGE_REACH], down[CP_IMAGE_KERNEL];
+    for (int64_t o = 0; o < d->out_channels; o++) {
+        if (!separate(d, weights + o * d->kh * d->kw, across, down)) return false;
+    }
+    return true;
+}
+
 static void pack_channels(const cp_direct *p, const float *weights, const float *bias, float *packed, float *packed_bias) {
     const convpool_conv2d_desc *d = p->desc;
     const int64_t taps = d->kh * d->kw;
@@ -583,7 +639,12 @@ void cp_direct_pack(cp_direct *p, const cp_kernels *kernels, const float *weight
     if (along_channels(p->kernel)) {
         pack_channels(p, weights, bias, packed, packed_bias);
     } else {
-        if (p->kernel == CP_DIRECT_PATCHES) {
+        if (p->kernel == CP_DIRECT_SEPARABLE) {
+            for (int64_t o = 0; o < d->out_channels; o++, packed += d->kw + d->kh) {
+                separate(d, weights + o * d->kh * d->kw, packed, packed + d->kw);
+            }
+            packed = memory;
+        } else if (p->kernel == CP_DIRECT_PATCHES) {
             pack_patches(p, kernels, weights, packed);
         } else if (p->kernel == CP_DIRECT_IMAGE) {
             pack_in_order(p, weights, d->out_channels, false, packed);
@@ -828,7 +889,7 @@ static void run_width_task(const cp_direct *p, const cp_conv2d_run *r, int64_t i
     const convpool_layout layout = p->desc->dst_layout;
     const int64_t end = channel + channels;
     image_ends ends;
-    if (p->kernel == CP_DIRECT_IMAGE && suits_image(p, &ends)) {
+    if ((p->kernel == CP_DIRECT_IMAGE || p->kernel == CP_DIRECT_SEPARABLE) && suits_image(p, &ends)) {
         const cp_conv2d_image tiles = {
             .src = src,
             .weights = p->weights,
@@ -849,6 +910,8 @@ static void run_width_task(const cp_direct *p, const cp_conv2d_run *r, int64_t i
             .end_lines = ends.lines,
             .end_columns = ends.columns,
             .ends = (float *)r->workspace,
+            .separable = p->kernel == CP_DIRECT_SEPARABLE,
+            .sums = (float *)(r->workspace + ends.bytes),
         };
         r->kernels->conv2d_image(&tiles);
     } else {

@@ -14,7 +14,9 @@ typedef enum cp_direct_kernel {
     CP_DIRECT_PLANES,  /* conv2d_depthwise_width */
     CP_DIRECT_PATCHES, /* conv2d_patches: all pixels as one row */
     CP_DIRECT_IMAGE,   /* conv2d_image */
-    CP_DIRECT_WIDTH    /* conv2d_width */
+    CP_DIRECT_WIDTH,   /* conv2d_width */
+    /* CONVPOOL_ALGORITHM_SEPARABLE */
+    CP_DIRECT_SEPARABLE /* conv2d_image */
 } cp_direct_kernel;
 
 /* A plan for one image size. A task is a rectangle of pixels of one image and group and a share of the group's output channels. */
@@ -47,6 +49,11 @@ typedef struct cp_direct {
 
 /* Fills in all but the weights, for the algorithm that `desc` forces or the faster one. */
 convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *desc, int64_t oh, int64_t ow);
+/* The same for CONVPOOL_ALGORITHM_SEPARABLE; false if the shape does not suit, or if it is not forced and not faster than `direct`.
+ */
+bool cp_direct_plan_separable(cp_direct *p, const cp_direct *direct);
+/* Whether the kernel of each channel is the product of a column and a row, as docs/numerics.md has it. */
+bool cp_direct_separates(const convpool_conv2d_desc *desc, const float *weights);
 /* Copies the weights into `memory` of weights_bytes + bias_bytes. */
 void cp_direct_pack(cp_direct *p, const cp_kernels *kernels, const float *weights, const float *bias, void *memory);
 /* Executes tasks [begin, end). */

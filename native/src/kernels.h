@@ -215,7 +215,7 @@ typedef struct cp_conv2d_depthwise {
 } cp_conv2d_depthwise;
 
 /* conv2d_image: whole output rows of a few output channels of one group, stride 1, lanes along the width. The columns of src lie
- * side by side; padding may be multiplied. */
+ * side by side; padding may be multiplied. Or of one channel that reads one, along the rows first, then along the columns. */
 enum { CP_IMAGE_CHANNELS = 4, CP_IMAGE_KERNEL = 61, CP_IMAGE_REACH = 64 };
 typedef struct cp_conv2d_image {
     const float *src;      /* pixel (0, 0), channel 0 of the image */
@@ -233,6 +233,9 @@ typedef struct cp_conv2d_image {
     int64_t end_lines;         /* a power of two, at least the lines that CP_IMAGE_CHANNELS rows of dst read */
     int64_t end_columns;       /* that a block of dst across the border reads */
     float *ends;               /* room for [end_lines][channels of a group][2][end_columns] */
+    bool separable;            /* weights are [channel of dst][kw, those of a row, then kh, those of a column] */
+    float
+        *sums; /* then room for the sums along the rows, [kh + CP_IMAGE_CHANNELS - 1][ow or up to 15 more], and for a row of src */
 } cp_conv2d_image;
 
 /* How pool2d_lanes cuts its work, and where in the workspace its arrays of [row][column][CP_POOL2D_LANES] begin, in floats. */

@@ -59,6 +59,8 @@ const char *convpool_algorithm_name(convpool_algorithm algorithm) {
         return "pool-width";
     case CONVPOOL_ALGORITHM_POOL_CHANNELS:
         return "pool-channels";
+    case CONVPOOL_ALGORITHM_SEPARABLE:
+        return "separable";
     }
     return "unknown";
 }

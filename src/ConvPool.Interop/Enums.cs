@@ -65,6 +65,11 @@ public enum Algorithm
 
     /// <summary>Pooling, vector lanes along the channels.</summary>
     PoolChannels = 6,
+
+    /// <summary>
+    /// Convolution along the rows, then along the columns: one channel a group, and a kernel that is a column times a row.
+    /// </summary>
+    Separable = 7,
 }
 
 /// <summary>Instruction set of the native kernels.</summary>

@@ -78,6 +78,39 @@ public sealed class FastModeTests(ITestOutputHelper output)
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Api.Samples.Backends), MemberType = typeof(Api.Samples))]
+    public void A_kernel_that_is_a_column_times_a_row_is_separable(Backend backend)
+    {
+        const int side = 80;
+        foreach (var taps in new[] { 5, 7, 11 })
+        {
+            var options = new Conv2DOptions
+            {
+                InChannels = 3, OutChannels = 3, Groups = 3, Kernel = taps, Padding = Padding.Same, Backend = backend,
+            };
+            var gauss = Enumerable.Range(0, taps).Select(k => MathF.Exp(-(k - taps / 2) * (k - taps / 2) / (float)taps)).ToArray();
+            float[] kernel = [.. from y in gauss from x in gauss select y * x / (gauss.Sum() * gauss.Sum())];
+            float[] weights = [.. kernel, .. kernel, .. kernel];
+            var source = new ValueSource(Values.Uniform, taps).Array(3 * side * side);
+            var shape = new TensorShape(1, 3, side, side);
+            var (actual, expected) = (new float[source.Length], new float[source.Length]);
+            using var fast = new Conv2D(options, weights);
+            using var strict = new Conv2D(options with { Numerics = NumericsMode.Strict }, weights);
+            using var other = new Conv2D(options, [.. kernel, .. kernel, .. kernel[..^1], -kernel[0]]);
+            fast.Run(source, shape, actual);
+            strict.Run(source, shape, expected);
+
+            var (plan, exact) = (fast.GetPlan(side, side), strict.GetPlan(side, side));
+            Assert.Equal(backend == Backend.Native, plan.Algorithm == Algorithm.Separable);
+            Assert.NotEqual(Algorithm.Separable, exact.Algorithm);
+            Assert.NotEqual(Algorithm.Separable, other.GetPlan(side, side).Algorithm);
+            var largest = source.Max(MathF.Abs) * kernel.Sum();
+            var difference = actual.Zip(expected, (a, b) => Math.Abs((double)a - b)).Max();
+            Assert.InRange(difference, 0, (plan.ErrorBound + exact.ErrorBound) * largest);
+        }
+    }
+
     private static Axis AxisOf((int Input, int Before, int After) axis, int kernel, convpool_border border) => Conv2DCase.Fit(
         new Axis(Math.Max(axis.Input, kernel - axis.Before - axis.After), kernel, 1, 1, axis.Before, axis.After), border);
 

@@ -54,6 +54,8 @@ pool2d_case pool2d_case_make(uint64_t seed, uint64_t number);
 /** Convolutions of 3x3 and, every fifth, 5x5 with stride 1, Winograd forced; the first 99 numbers go through 1..33 channels (in,
  *  out) and columns. */
 conv2d_case winograd_case_make(uint64_t seed, uint64_t number);
+/** One with a channel a group, and with kernels that are a column times a row: CONVPOOL_ALGORITHM_SEPARABLE. */
+conv2d_case separable_case_make(uint64_t seed, uint64_t number);
 enum { TAIL_CASES = 33 * 12, WINDOW_CASES = 500 };
 
 void conv2d_case_text(const conv2d_case *c, char text[CASE_TEXT_SIZE]);

@@ -247,6 +247,29 @@ conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
     return c;
 }
 
+conv2d_case separable_case_make(uint64_t seed, uint64_t number) {
+    rng r = rng_make(seed, number);
+    const int64_t most = rng_chance(&r, 5) ? 2000000 : 150000;
+    conv2d_case c;
+    do {
+        memset(&c, 0, sizeof c);
+        set_channels(&c, 1, 1, PICK(&r, 1, 1, 1, 2, 3, 9));
+        c.ih = rng_range(&r, 1, 40);
+        c.iw = rng_range(&r, 1, 300);
+        c.kh = rng_range(&r, 2, 9);
+        c.kw = rng_range(&r, 2, 13);
+        if (rng_chance(&r, 60)) c.kh = c.kw = PICK(&r, 3, 5, 5, 7, 7, 9);
+        c.dst_layout = rng_range(&r, 0, 2);
+        random_rest(&r, &c);
+        c.iw = c.iw < 48 + dilated(c.kw, c.dilation_w) ? 48 + dilated(c.kw, c.dilation_w) : c.iw;
+        c.stride_h = c.stride_w = 1;
+        c.weight_values = rng_chance(&r, 70) ? VALUES_NORMAL : VALUES_INTEGER;
+        c.numerics = CONVPOOL_NUMERICS_FAST;
+        c.algorithm = CONVPOOL_ALGORITHM_SEPARABLE;
+    } while (cost(&c) > most);
+    return c;
+}
+
 /* ------------------------------------------------------------------------------------------------------------------ problem */
 
 static float bound(int64_t sixteenths) {
@@ -293,6 +316,15 @@ static float *fill(guarded *g, const conv2d_case *c, rng *r, values kind, int64_
     return data;
 }
 
+/* Each kernel becomes its first column times its first row. */
+static void multiply_edges(float *weights, const conv2d_case *c) {
+    for (int64_t o = 0; o < c->out_channels; o++, weights += c->kh * c->kw) {
+        if (weights[0] == 0.0f) weights[0] = 1.0f;
+        for (int64_t y = c->kh - 1; y >= 0; y--)
+            for (int64_t x = c->kw - 1; x >= 0; x--) weights[y * c->kw + x] = weights[y * c->kw] * weights[x];
+    }
+}
+
 void conv2d_problem_make(conv2d_problem *p, const conv2d_case *c) {
     rng r = rng_make((uint64_t)c->data, 0);
     p->options = *c;
@@ -312,8 +344,9 @@ void conv2d_problem_make(conv2d_problem *p, const conv2d_case *c) {
         tensor_place(&p->residual, p->desc.dst_layout, dst_dims, sizeof(float), c->residual_gaps, shift, side);
         tensor_fill_f32(&p->residual, &r, kind, 30);
     }
-    const float *weights =
+    float *weights =
         fill(&p->weights, c, &r, (values)c->weight_values, c->out_channels * (c->in_channels / c->groups) * c->kh * c->kw);
+    if (c->algorithm == CONVPOOL_ALGORITHM_SEPARABLE) multiply_edges(weights, c);
     const float *bias = c->bias ? fill(&p->bias, c, &r, kind, c->out_channels) : NULL;
 
     p->args = (convpool_conv2d_args){
@@ -363,8 +396,8 @@ static void check_info(const conv2d_problem *p, const convpool_plan_info *info, 
     const bool small = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 && d->kh == 3;
     const double channels = (double)(d->in_channels / d->groups), u = 0x1p-24;
     const double sums = small ? 12.0 * (channels + 6.0) + 32.0 : 116.0 * (channels + 8.0) + 628.0;
-    const double error_bound = winograd ? sums * u / (1.0 - (channels + (small ? 8.0 : 12.0)) * u)
-                                        : ((double)taps + 1.0) * u / (1.0 - ((double)taps + 1.0) * u);
+    const double terms = d->algorithm == CONVPOOL_ALGORITHM_SEPARABLE ? (double)(d->kh + d->kw) + 17.0 : (double)taps + 1.0;
+    const double error_bound = winograd ? sums * u / (1.0 - (channels + (small ? 8.0 : 12.0)) * u) : terms * u / (1.0 - terms * u);
     const bool direct = info->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS || info->algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH;
     const bool as_forced = d->algorithm == CONVPOOL_ALGORITHM_AUTO ? direct : d->algorithm == info->algorithm;
     if (info->isa != d->isa || !as_forced || info->oh != p->dst.h || info->ow != p->dst.w || info->flops != flops ||

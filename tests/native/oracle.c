@@ -223,7 +223,48 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
     }
 }
 
+/* Along the rows, then along the columns: desc->groups kernels of one channel, each a column times a row. */
+static void separable(const convpool_conv2d_desc *desc, const float *weights, const float *bias, const convpool_conv2d_args *args) {
+    int64_t oh, ow;
+    oracle_conv2d_output_size(desc, &oh, &ow);
+    const convpool_strides ss = strides_or_dense(args->src_strides, desc->src_layout, desc->in_channels, desc->ih, desc->iw);
+    const convpool_strides ds = strides_or_dense(args->dst_strides, desc->dst_layout, desc->out_channels, oh, ow);
+    const convpool_strides rs = strides_or_dense(args->residual_strides, desc->dst_layout, desc->out_channels, oh, ow);
+    const float *src = args->src, *residual = args->residual;
+    float *dst = args->dst;
+    for (int64_t n = 0; n < args->batch; n++)
+        for (int64_t o = 0; o < stored_channels(desc->dst_layout, desc->out_channels); o++) {
+            const float *w = weights + (o < desc->out_channels ? o : 0) * desc->kh * desc->kw;
+            int64_t p = 0, q = 0; /* of the first weight of the largest magnitude */
+            for (int64_t y = 0; y < desc->kh; y++)
+                for (int64_t x = 0; x < desc->kw; x++)
+                    if (fabsf(w[y * desc->kw + x]) > fabsf(w[p * desc->kw + q])) p = y, q = x;
+            for (int64_t i = 0; i < oh; i++)
+                for (int64_t j = 0; j < ow; j++) {
+                    float acc = bias && o < desc->out_channels ? bias[o] : 0.0f;
+                    for (int64_t y = 0; y < desc->kh; y++) {
+                        const int64_t sy = border_index(desc->border, i + y * desc->dilation_h - desc->pad_top, desc->ih);
+                        if (sy < 0) continue;
+                        float row = 0.0f;
+                        for (int64_t x = 0; x < desc->kw; x++) {
+                            const int64_t sx = border_index(desc->border, j + x * desc->dilation_w - desc->pad_left, desc->iw);
+                            if (sx < 0 || o >= desc->out_channels) continue;
+                            row = fmaf(src[oracle_offset(desc->src_layout, &ss, n, o, sy, sx)], w[p * desc->kw + x], row);
+                        }
+                        acc = fmaf(row, w[y * desc->kw + q] / w[p * desc->kw + q], acc);
+                    }
+                    if (residual && o < desc->out_channels) acc += residual[oracle_offset(desc->dst_layout, &rs, n, o, i, j)];
+                    dst[oracle_offset(desc->dst_layout, &ds, n, o, i, j)] =
+                        o < desc->out_channels ? oracle_activation(desc, acc) : 0.0f;
+                }
+        }
+}
+
 void oracle_conv2d(const convpool_conv2d_desc *desc, const float *weights, const float *bias, const convpool_conv2d_args *args) {
+    if (desc->algorithm == CONVPOOL_ALGORITHM_SEPARABLE) {
+        separable(desc, weights, bias, args);
+        return;
+    }
     if (desc->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 || desc->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4) {
         winograd(desc, weights, bias, args);
         return;

@@ -24,7 +24,8 @@ void oracle_pool2d_output_size(const convpool_pool2d_desc *desc, int64_t *oh, in
 
 float oracle_activation(const convpool_conv2d_desc *desc, float x);
 
-/** `weights` is dense OIHW, `bias` may be NULL. By Winograd's algorithm where desc->algorithm says so, directly otherwise. */
+/** `weights` is dense OIHW, `bias` may be NULL. By Winograd's algorithm or along rows and columns where
+ * desc->algorithm says so, directly otherwise. */
 void oracle_conv2d(const convpool_conv2d_desc *desc, const float *weights, const float *bias, const convpool_conv2d_args *args);
 
 void oracle_pool2d(const convpool_pool2d_desc *desc, const convpool_pool2d_args *args);

@@ -17,6 +17,8 @@ enum {
     IMAGE_TAPS = CP_IMAGE_REACH * CP_BLOCK,
     IMAGE_BORDER = 2 * CP_IMAGE_REACH + IMAGE_COLUMNS
 };
+/* Instead of the side of a kernel: the sums along the rows of one that is separable, and no more. */
+enum { IMAGE_SUMS = -1 };
 /* Weights of a kernel, whole rows, that stay in registers: AVX-512 has 32 of them. */
 enum { IMAGE_HELD = CP_WIDE > 8 ? 15 : 0 };
 
@@ -41,6 +43,8 @@ typedef struct conv2d_image {
     conv2d_image_end end_of[2];      /* left and right */
     const float *next[IMAGE_ROWS];   /* lines that the next outputs are the first to read */
     const float *weights;            /* of the first output */
+    float *sums[IMAGE_LINES];        /* separable: the sums along the rows, of each line, */
+    int64_t first_sum;               /* and the line whose are to be made alone */
     float bias[IMAGE_ROWS];
     float *dst[IMAGE_ROWS], *dst_plane[IMAGE_ROWS]; /* column 0 of the row, and of row 0 */
     const float *residual[IMAGE_ROWS], *residual_plane[IMAGE_ROWS];
@@ -183,22 +187,123 @@ static CP_NOINLINE void conv2d_image_finish(const conv2d_image *o, const float *
     }
 }
 
-/* `vectors` vectors of `count` outputs from column j on: rows of one channel, no more than the kernel has, or without `rows`
- * channels of one row. A `kernel` that is not 0 is square, not dilated, and has one input channel. */
+/* All lines of one block of input channels: of `rows` of one channel, which share lines, or of channels. */
+static CP_INLINE void conv2d_image_lines(const conv2d_image *o, const float *const *lines, const conv2d_image_taps *taps,
+                                         const float *weights, vw (*acc)[IMAGE_VECTORS], const bool rows, const int count,
+                                         const int vectors) {
+    const int head = rows ? count - 1 : 0;
+    const int64_t kh = o->a->desc->kh;
+    CP_UNROLL
+    for (int line = 0; line < head; line++, weights += taps->n) {
+        conv2d_image_line(lines[line], vectors > 1 ? o->next[line] : NULL, taps, weights, acc, 0, line + 1, vectors);
+    }
+    for (int64_t line = head; line < kh; line++, weights += taps->n) {
+        const float *next = vectors > 1 && line == head ? o->next[line] : NULL;
+        conv2d_image_line(lines[line], next, taps, weights, acc, 0, count, vectors);
+    }
+    CP_UNROLL
+    for (int k = 0; k < head; k++, weights += taps->n) {
+        conv2d_image_line(lines[kh + k], NULL, taps, weights, acc, k + 1, count, vectors);
+    }
+}
+
+/* Tap t of the sums along the rows of `count` lines. */
+static CP_INLINE void conv2d_image_tap(const conv2d_image *o, int64_t t, int64_t at, const conv2d_image_source *source,
+                                       const float *const *lines, vw (*sums)[IMAGE_VECTORS], const int count, const int vectors) {
+    const vw weight = vw_keep(vw_set1(o->weights[t]));
+    CP_UNROLL
+    for (int k = 0; k < count; k++) {
+        if (vectors > 1 && t < vectors) CP_PREFETCH(o->next[k] + source->next + t * CP_WIDE);
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            sums[k][v] = vw_fma(vw_load(lines[k] + source->at + at + v * CP_WIDE), weight, sums[k][v]);
+        }
+    }
+}
+
+/* The sums along the rows of `count` lines from `line` on, kept and put into the ring. A `kernel` that is not 0 is not dilated. */
+static CP_INLINE void conv2d_image_across(const conv2d_image *o, int64_t line, int64_t j, const conv2d_image_source *source,
+                                          vw (*sums)[IMAGE_VECTORS], const int count, const int vectors, const int kernel) {
+    const convpool_conv2d_desc *d = o->a->desc;
+    const float *lines[IMAGE_ROWS];
+    float *to[IMAGE_ROWS];
+    CP_UNROLL
+    for (int k = 0; k < count; k++) {
+        lines[k] = source->lines[line + k];
+        to[k] = o->sums[line + k] + j;
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) sums[k][v] = vw_zero();
+    }
+    if (kernel > 0) {
+        CP_UNROLL
+        for (int t = 0; t < kernel; t++) conv2d_image_tap(o, t, t, source, lines, sums, count, vectors);
+    } else {
+        for (int64_t t = 0; t < d->kw; t++) conv2d_image_tap(o, t, t * d->dilation_w, source, lines, sums, count, vectors);
+    }
+    CP_UNROLL
+    for (int k = 0; k < count; k++) {
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) vw_store(to[k] + v * CP_WIDE, sums[k][v]);
+    }
+}
+
+/* Sums along the rows, then along the columns, where registers hold the latest of the former if there are enough. */
+static CP_INLINE void conv2d_image_separable(const conv2d_image *o, int64_t j, const conv2d_image_source *source,
+                                             vw (*acc)[IMAGE_VECTORS], const int count, const int vectors, const int kernel) {
+    const convpool_conv2d_desc *d = o->a->desc;
+    vw sums[IMAGE_ROWS][IMAGE_VECTORS];
+    conv2d_image_across(o, d->kh - 1, j, source, sums, count, vectors, kernel);
+    if (kernel == 0) {
+        static const int64_t none = 0;
+        const conv2d_image_taps taps = {.n = 1, .offset = &none, .weights_step = -1, .at = j};
+        conv2d_image_lines(o, (const float *const *)o->sums, &taps, o->weights + d->kw, acc, true, count, vectors);
+        return;
+    }
+    const float *weights = o->weights + kernel;
+    const int lines = count + kernel - 1;
+    CP_UNROLL
+    for (int line = 0; line < lines; line++) {
+        const float *x = o->sums[line] + j;
+        vw in[IMAGE_VECTORS];
+        CP_FORGET(weights);
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const bool held = IMAGE_HELD > 0 && line >= kernel - 1;
+            in[v] = held ? sums[CP_MAX(0, line - kernel + 1)][v] : vw_keep(vw_load(x + v * CP_WIDE));
+        }
+        const int first = CP_MAX(0, line - kernel + 1), end = CP_MIN(count, line + 1);
+        CP_UNROLL
+        for (int k = first; k < end; k++) {
+            const vw weight = vw_keep(vw_set1(weights[line - k]));
+            CP_UNROLL
+            for (int v = 0; v < vectors; v++) acc[k][v] = vw_fma(in[v], weight, acc[k][v]);
+        }
+    }
+}
+
+/* `vectors` vectors of `count` outputs from column j on: rows of one channel, at most one more than the kernel has, or without
+ * `rows` channels of one row. A `kernel` that is not 0 is square, not dilated, and has one input channel. */
 static CP_INLINE void conv2d_image_block(const conv2d_image *o, int64_t j, const conv2d_image_source *source, const bool rows,
-                                         const int count, const int vectors, const int kernel) {
+                                         const int count, const int vectors, const int kernel, const bool separable) {
     const cp_conv2d_image *a = o->a;
     const int64_t kh = a->desc->kh, kw = a->desc->kw;
-    const float *const *lines = source->lines;
     vw acc[IMAGE_ROWS][IMAGE_VECTORS];
+    if (kernel == IMAGE_SUMS) {
+        conv2d_image_across(o, o->first_sum, j, source, acc, count, vectors, 0);
+        return;
+    }
     CP_UNROLL
     for (int k = 0; k < count; k++) {
         CP_UNROLL
         for (int v = 0; v < vectors; v++) acc[k][v] = vw_set1(o->bias[k]);
     }
-    if (kernel > 0) conv2d_image_square(o, source, acc, vectors, kernel);
-    for (int64_t cb = 0; cb < o->in_channels && kernel == 0; cb += CP_BLOCK) {
-        const int last = cb + CP_BLOCK >= o->in_channels, head = rows ? count - 1 : 0;
+    if (separable) {
+        conv2d_image_separable(o, j, source, acc, count, vectors, kernel);
+    } else if (kernel > 0) {
+        conv2d_image_square(o, source, acc, vectors, kernel);
+    }
+    for (int64_t cb = 0; cb < o->in_channels && kernel == 0 && !separable; cb += CP_BLOCK) {
+        const int last = cb + CP_BLOCK >= o->in_channels;
         const int64_t channels = last ? o->in_channels - cb : CP_BLOCK;
         const conv2d_image_taps taps = {
             .n = kw * channels,
@@ -209,18 +314,7 @@ static CP_INLINE void conv2d_image_block(const conv2d_image *o, int64_t j, const
             .channels = channels,
             .channel_step = a->src_strides.channel,
         };
-        const float *w = o->weights + cb * kh * kw;
-        CP_UNROLL
-        for (int line = 0; line < head; line++, w += taps.n) {
-            conv2d_image_line(lines[line], vectors > 1 ? o->next[line] : NULL, &taps, w, acc, 0, line + 1, vectors);
-        }
-        for (int64_t line = head; line < kh; line++, w += taps.n) {
-            conv2d_image_line(lines[line], vectors > 1 && line == head ? o->next[line] : NULL, &taps, w, acc, 0, count, vectors);
-        }
-        CP_UNROLL
-        for (int k = 0; k < head; k++, w += taps.n) {
-            conv2d_image_line(lines[kh + k], NULL, &taps, w, acc, k + 1, count, vectors);
-        }
+        conv2d_image_lines(o, source->lines, &taps, o->weights + cb * kh * kw, acc, rows, count, vectors);
     }
     if (o->plain) {
         if (o->clips) {
@@ -258,7 +352,8 @@ static CP_INLINE void conv2d_image_block(const conv2d_image *o, int64_t j, const
 
 /* All columns of `count` outputs: blocks of some vectors, and single ones where these do not fit, the last of which overlaps the
  * one before and computes the same again. */
-static CP_INLINE void conv2d_image_columns(const conv2d_image *o, const bool rows, const int count, const int kernel) {
+static CP_INLINE void conv2d_image_columns(const conv2d_image *o, const bool rows, const int count, const int kernel,
+                                           const bool separable) {
     const cp_conv2d_image *a = o->a;
     const int64_t pad = a->desc->pad_left;
     for (int64_t j = 0; j < a->ow;) {
@@ -272,25 +367,36 @@ static CP_INLINE void conv2d_image_columns(const conv2d_image *o, const bool row
             source.offset = o->copied;
         }
         if (wide) {
-            conv2d_image_block(o, first, &source, rows, count, IMAGE_VECTORS, kernel);
+            conv2d_image_block(o, first, &source, rows, count, IMAGE_VECTORS, kernel, separable);
         } else {
-            conv2d_image_block(o, first, &source, rows, count, 1, kernel);
+            conv2d_image_block(o, first, &source, rows, count, 1, kernel, separable);
         }
         j = j == 0 && !wide ? o->lead : first + columns;
     }
 }
 
 /* Out of line, so that each keeps its registers. */
-static CP_NOINLINE void conv2d_image_3x3(const conv2d_image *o) { conv2d_image_columns(o, true, IMAGE_ROWS, 3); }
-static CP_NOINLINE void conv2d_image_5x5(const conv2d_image *o) { conv2d_image_columns(o, true, IMAGE_ROWS, 5); }
-static CP_NOINLINE void conv2d_image_7x7(const conv2d_image *o) { conv2d_image_columns(o, true, IMAGE_ROWS, 7); }
-static CP_NOINLINE void conv2d_image_rows4(const conv2d_image *o) { conv2d_image_columns(o, true, 4, 0); }
-static CP_NOINLINE void conv2d_image_rows3(const conv2d_image *o) { conv2d_image_columns(o, true, 3, 0); }
-static CP_NOINLINE void conv2d_image_rows2(const conv2d_image *o) { conv2d_image_columns(o, true, 2, 0); }
-static CP_NOINLINE void conv2d_image_channels4(const conv2d_image *o) { conv2d_image_columns(o, false, 4, 0); }
-static CP_NOINLINE void conv2d_image_channels3(const conv2d_image *o) { conv2d_image_columns(o, false, 3, 0); }
-static CP_NOINLINE void conv2d_image_channels2(const conv2d_image *o) { conv2d_image_columns(o, false, 2, 0); }
-static CP_NOINLINE void conv2d_image_channels1(const conv2d_image *o) { conv2d_image_columns(o, false, 1, 0); }
+#define IMAGE_COLUMNS_OF(name, rows, count, kernel, separable)                                                                     \
+    static CP_NOINLINE void conv2d_image_##name(const conv2d_image *o) { conv2d_image_columns(o, rows, count, kernel, separable); }
+IMAGE_COLUMNS_OF(3x3, true, IMAGE_ROWS, 3, false)
+IMAGE_COLUMNS_OF(5x5, true, IMAGE_ROWS, 5, false)
+IMAGE_COLUMNS_OF(7x7, true, IMAGE_ROWS, 7, false)
+IMAGE_COLUMNS_OF(rows4, true, 4, 0, false)
+IMAGE_COLUMNS_OF(rows3, true, 3, 0, false)
+IMAGE_COLUMNS_OF(rows2, true, 2, 0, false)
+IMAGE_COLUMNS_OF(channels4, false, 4, 0, false)
+IMAGE_COLUMNS_OF(channels3, false, 3, 0, false)
+IMAGE_COLUMNS_OF(channels2, false, 2, 0, false)
+IMAGE_COLUMNS_OF(channels1, false, 1, 0, false)
+IMAGE_COLUMNS_OF(sums, true, 1, IMAGE_SUMS, true)
+IMAGE_COLUMNS_OF(separable3x3, true, IMAGE_ROWS, 3, true)
+IMAGE_COLUMNS_OF(separable5x5, true, IMAGE_ROWS, 5, true)
+IMAGE_COLUMNS_OF(separable7x7, true, IMAGE_ROWS, 7, true)
+IMAGE_COLUMNS_OF(separable4, true, 4, 0, true)
+IMAGE_COLUMNS_OF(separable3, true, 3, 0, true)
+IMAGE_COLUMNS_OF(separable2, true, 2, 0, true)
+IMAGE_COLUMNS_OF(separable1, true, 1, 0, true)
+#undef IMAGE_COLUMNS_OF
 
 /* The line that tap row `line` of output row i reads; NULL for one outside. */
 static CP_INLINE const float *conv2d_image_row(const conv2d_image *o, int64_t i, int64_t line) {
@@ -312,12 +418,34 @@ static CP_INLINE const float *conv2d_image_held(conv2d_image *o, const float *li
     return ends;
 }
 
+/* The ring of sums along the rows of all `lines` of a step, and for the first one those that no step makes: it makes the last ones
+ * itself. Lines outside are zeros. */
+static void conv2d_image_ring(conv2d_image *o, int64_t from, int64_t lines) {
+    const cp_conv2d_image *a = o->a;
+    const int64_t kh = a->desc->kh, ring = kh + IMAGE_ROWS - 1;
+    const int64_t pitch = cp_ceil_div(a->ow, CP_WIDE) * CP_WIDE;
+    const float *zeros = a->sums + ring * pitch;
+    for (int64_t line = 0; line < lines; line++) {
+        o->sums[line] = a->sums + (from + line) % ring * pitch;
+        if (o->lines[line] == NULL) {
+            o->lines[line] = zeros;
+            o->ends[line] = conv2d_image_held(o, zeros, from + line);
+        }
+    }
+    for (o->first_sum = 0; o->first_sum < kh - 1 && from == 0; o->first_sum++) conv2d_image_sums(o);
+}
+
 /* `count` rows from row i on, dilation_h apart, or `count` channels of row i, whose first line is number `from` of those that share
  * a ring of copies. */
 static void conv2d_image_outputs(conv2d_image *o, int64_t i, int64_t from, const bool rows, const int count) {
-    static void (*const columns[2][IMAGE_ROWS])(const conv2d_image *) = {
+    static void (*const any[3][IMAGE_ROWS])(const conv2d_image *) = {
         {conv2d_image_channels1, conv2d_image_channels2, conv2d_image_channels3, conv2d_image_channels4},
         {conv2d_image_channels1, conv2d_image_rows2, conv2d_image_rows3, conv2d_image_rows4},
+        {conv2d_image_separable1, conv2d_image_separable2, conv2d_image_separable3, conv2d_image_separable4},
+    };
+    static void (*const square[2][3])(const conv2d_image *) = {
+        {conv2d_image_3x3, conv2d_image_5x5, conv2d_image_7x7},
+        {conv2d_image_separable3x3, conv2d_image_separable5x5, conv2d_image_separable7x7},
     };
     const cp_conv2d_image *a = o->a;
     const convpool_conv2d_desc *d = a->desc;
@@ -338,15 +466,11 @@ static void conv2d_image_outputs(conv2d_image *o, int64_t i, int64_t from, const
         if (a->residual != NULL) o->residual[k] = o->residual_plane[first] + row * a->residual_strides.row;
     }
     o->lead = CP_WIDE - (o->stream ? (int64_t)((uintptr_t)o->dst[0] / sizeof(float) % CP_WIDE) : 0);
-    const int64_t kernel = rows && count == IMAGE_ROWS && whole ? o->kernel : 0;
-    if (kernel == 3) {
-        conv2d_image_3x3(o);
-    } else if (kernel == 5) {
-        conv2d_image_5x5(o);
-    } else if (kernel == 7) {
-        conv2d_image_7x7(o);
+    if (a->separable) conv2d_image_ring(o, from, lines);
+    if (o->kernel > 0 && rows && count == IMAGE_ROWS && (whole || a->separable)) {
+        square[a->separable][(o->kernel - 3) / 2](o);
     } else {
-        columns[rows][count - 1](o);
+        any[a->separable ? 2 : rows][count - 1](o);
     }
 }
 
@@ -361,7 +485,9 @@ static void CP_NAME(conv2d_image)(const cp_conv2d_image *a) {
     o.begin = d->pad_left;
     o.end = d->iw + d->pad_left - (d->kw - 1) * d->dilation_w;
     o.right = CP_MAX(0, o.end - IMAGE_COLUMNS + 1);
-    o.weights = a->weights + a->channel * in_channels * d->kh * d->kw;
+    o.weights = a->weights + a->channel * (a->separable ? d->kw + d->kh : in_channels * d->kh * d->kw);
+    if (a->separable)
+        memset(a->sums + (d->kh + IMAGE_ROWS - 1) * cp_ceil_div(a->ow, CP_WIDE) * CP_WIDE, 0, (size_t)d->iw * sizeof(float));
     o.plain = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP && a->dst_strides.column == 1;
     o.clips = a->activation.lo > -INFINITY || a->activation.hi < INFINITY;
     o.stream = a->stream && o.plain && (a->channels > 1 ? a->dst_strides.channel : step * a->dst_strides.row) % CP_WIDE == 0;
@@ -392,7 +518,7 @@ static void CP_NAME(conv2d_image)(const cp_conv2d_image *a) {
         /* Rows that lie dilation_h apart share lines. The last ones overlap the ones before. */
         for (int64_t first = a->row; first < CP_MIN(end, a->row + step); first++) {
             const int64_t rows = cp_ceil_div(end - first, step);
-            const int count = (int)CP_MIN(rows, o.kernel > 0 ? IMAGE_ROWS : CP_MIN(d->kh, IMAGE_ROWS));
+            const int count = (int)CP_MIN(rows, o.kernel > 0 ? IMAGE_ROWS : CP_MIN(d->kh + 1, IMAGE_ROWS));
             for (int64_t k = 0; k < rows; k += count) {
                 const int64_t from = CP_MIN(k, rows - count);
                 conv2d_image_outputs(&o, first + from * step, from, true, count);

@@ -137,6 +137,7 @@ internal sealed unsafe class Plan : SafeHandle
             convpool_algorithm.CONVPOOL_ALGORITHM_DIRECT_WIDTH => 60,
             convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2 => 200,
             convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_4X4 => 400,
+            convpool_algorithm.CONVPOOL_ALGORITHM_SEPARABLE => 200,
             _ => 25,
         };
         return _info.flops / flopsPerNanosecond + (tensorBytes + _info.plan_bytes) / BytesPerNanosecond;

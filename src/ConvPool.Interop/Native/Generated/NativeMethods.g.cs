@@ -203,6 +203,10 @@ internal enum convpool_algorithm
     CONVPOOL_ALGORITHM_POOL_WIDTH = 5,
     /// <summary>Pooling, vector lanes along the channels.</summary>
     CONVPOOL_ALGORITHM_POOL_CHANNELS = 6,
+    /// <summary>
+    /// Convolution along the rows, then along the columns, for one channel a group and kernels that are a column times a row.
+    /// </summary>
+    CONVPOOL_ALGORITHM_SEPARABLE = 7,
 }
 
 /// <summary>What pooling computes over a window.</summary>
