@@ -419,7 +419,7 @@ static double patches_cost(const cp_direct *p) {
     const double lanes = ceil(pixels / 16) * 16 / pixels, outputs = CP_MAX(4, (double)p->group_out) / (double)CP_PANEL;
     if (p->flat) return outputs * lanes * (products + 5) + 0.5 * products + 35 * outputs * products / pixels;
     const bool gapless = d->kw == 1 || p->ow % CP_PANEL == 0, pointwise = d->kh * d->kw == 1;
-    const double copied = pointwise ? 1 : gapless ? 0 : CP_MIN(1, CP_PATCHES_PIXELS / width);
+    const double copied = pointwise ? 1 : gapless ? 0 : CP_MIN(1, (double)CP_PATCHES_PIXELS / width);
     const double columns = (double)reach(p->ow, d->stride_w, d->kw, d->dilation_w);
     const double task_rows = CP_MAX(1, CP_MIN((double)p->oh, 1024 / width));
     const double rows =
