@@ -120,6 +120,9 @@ void pool2d_problem_make(pool2d_problem *p, const pool2d_case *c);
  * describes as engine_run does.
  */
 convpool_status conv2d_problem_run(conv2d_problem *p, convpool_isa isa, char *text, size_t text_size);
+/** Runs a case on each instruction set, or on the one it names; `also`, unless it is NULL, looks at each result. */
+void conv2d_case_test(conv2d_problem *p, const conv2d_case *c, bool (*also)(const conv2d_problem *p, char *text, size_t text_size),
+                      tally *t, const options *o);
 convpool_status pool2d_problem_run(pool2d_problem *p, convpool_isa isa, char *text, size_t text_size);
 
 /** Hash of the library's answer, or of the oracle's. */

@@ -424,3 +424,24 @@ convpool_status conv2d_problem_run(conv2d_problem *p, convpool_isa isa, char *te
 uint64_t conv2d_problem_hash(const conv2d_problem *p, bool of_oracle) {
     return tensor_hash(&p->dst, of_oracle ? p->expected : p->dst.memory.data, p->ignore_sign_of_zero, TENSOR_HASH_SEED);
 }
+
+void conv2d_case_test(conv2d_problem *p, const conv2d_case *c, bool (*also)(const conv2d_problem *p, char *text, size_t text_size),
+                      tally *t, const options *o) {
+    char text[CASE_TEXT_SIZE], message[512];
+    conv2d_problem_make(p, c);
+    for (int isa = 1; isa < 32; isa++) {
+        if (!(available_isas() >> isa & 1) || (c->isa && c->isa != isa)) continue;
+        conv2d_case named = *c;
+        named.isa = isa;
+        conv2d_case_text(&named, text);
+        case_begin(text);
+        const convpool_status status = conv2d_problem_run(p, (convpool_isa)isa, message, sizeof message);
+        if (status != CONVPOOL_STATUS_OK && !*message) snprintf(message, sizeof message, "%s", convpool_status_string(status));
+        guarded_access(&p->weights, GUARD_READ);
+        if (c->bias) guarded_access(&p->bias, GUARD_READ);
+        if (*message || (also != NULL && !also(p, message, sizeof message)))
+            tally_fail(t, o, "%s: %s", convpool_isa_name((convpool_isa)isa), message);
+        else
+            t->passed++;
+    }
+}

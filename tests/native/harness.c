@@ -413,6 +413,13 @@ void tally_fail(tally *t, const options *o, const char *format, ...) {
     fflush(stdout);
 }
 
+void tally_expect(tally *t, const options *o, bool right, const char *what) {
+    if (right)
+        t->passed++;
+    else
+        tally_fail(t, o, "%s", what);
+}
+
 int tally_finish(const tally *t, const options *o) {
     int64_t unsupported = 0;
     for (int i = 0; i < STATUS_COUNT; i++) {

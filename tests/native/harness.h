@@ -156,6 +156,8 @@ typedef struct tally {
 options options_parse(int argc, char **argv, int64_t default_count);
 /** Counts a failure and prints it with the current case; the first hundred at most. */
 void tally_fail(tally *t, const options *o, const char *format, ...);
+/** Counts what is right, or fails with `what`. */
+void tally_expect(tally *t, const options *o, bool right, const char *what);
 /** Prints the last line and returns the exit code. */
 int tally_finish(const tally *t, const options *o);
 

@@ -13,31 +13,6 @@ enum { SIDE = 64, MOST_TAPS = 15 };
 
 static conv2d_problem problem;
 
-static void test_case(const conv2d_case *c, tally *t, const options *o) {
-    char text[CASE_TEXT_SIZE], message[512];
-    conv2d_problem_make(&problem, c);
-    for (int isa = 1; isa < 32; isa++) {
-        if (!(available_isas() >> isa & 1) || (c->isa && c->isa != isa)) continue;
-        conv2d_case named = *c;
-        named.isa = isa;
-        conv2d_case_text(&named, text);
-        case_begin(text);
-        const convpool_status status = conv2d_problem_run(&problem, (convpool_isa)isa, message, sizeof message);
-        if (status != CONVPOOL_STATUS_OK && !*message) snprintf(message, sizeof message, "%s", convpool_status_string(status));
-        if (*message)
-            tally_fail(t, o, "separable %s: %s", convpool_isa_name((convpool_isa)isa), message);
-        else
-            t->passed++;
-    }
-}
-
-static void expect(bool right, const char *what, tally *t, const options *o) {
-    if (right)
-        t->passed++;
-    else
-        tally_fail(t, o, "%s", what);
-}
-
 static convpool_conv2d_desc image(int64_t taps) {
     return (convpool_conv2d_desc){
         .struct_size = sizeof(convpool_conv2d_desc),
@@ -68,9 +43,10 @@ static convpool_plan_info run(const convpool_conv2d_desc *d, const float *weight
     if (convpool_conv2d_query(d, &queried) != CONVPOOL_STATUS_OK) return info;
     void *place = guarded_place(&memory, (size_t)queried.plan_bytes, CONVPOOL_ALIGNMENT, 0, GUARD_AT_END);
     if (convpool_conv2d_init(d, weights, NULL, place, queried.plan_bytes, &plan) != CONVPOOL_STATUS_OK) return info;
-    expect(convpool_conv2d_plan_info(plan, &info) == CONVPOOL_STATUS_OK && info.plan_bytes == queried.plan_bytes &&
-               info.workspace_bytes == queried.workspace_bytes,
-           "a plan needs the memory that query told", t, o);
+    tally_expect(t, o,
+                 convpool_conv2d_plan_info(plan, &info) == CONVPOOL_STATUS_OK && info.plan_bytes == queried.plan_bytes &&
+                     info.workspace_bytes == queried.workspace_bytes,
+                 "a plan needs the memory that query told");
     const convpool_conv2d_args args = {
         .struct_size = sizeof args,
         .batch = 1,
@@ -80,7 +56,7 @@ static convpool_plan_info run(const convpool_conv2d_desc *d, const float *weight
         .workspace_bytes = info.workspace_bytes,
         .task_end = info.tasks,
     };
-    if (dst != NULL) expect(convpool_conv2d_run(plan, &args) == CONVPOOL_STATUS_OK, "a plan runs", t, o);
+    if (dst != NULL) tally_expect(t, o, convpool_conv2d_run(plan, &args) == CONVPOOL_STATUS_OK, "a plan runs");
     return info;
 }
 
@@ -103,35 +79,35 @@ static void test_choice(tally *t, const options *o) {
                 sum += kind == 2 ? 0.0 : (double)w[k];
             }
             for (int64_t k = 0; k < taps * taps && kind == 1; k++) w[k] /= (float)sum;
-            expect(chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_SEPARABLE, "a filter is separable", t, o);
+            tally_expect(t, o, chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_SEPARABLE, "a filter is separable");
             d.numerics = CONVPOOL_NUMERICS_STRICT;
-            expect(chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "STRICT is direct", t, o);
+            tally_expect(t, o, chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "STRICT is direct");
             d.numerics = CONVPOOL_NUMERICS_FAST;
             d.max_error = 1e-7;
-            expect(chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "a small max_error is direct", t, o);
+            tally_expect(t, o, chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "a small max_error is direct");
             d.max_error = 0.0;
             const float before = w[1];
             w[1] += w[taps * taps / 2 + 1] / 1024.0f;
-            expect(chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "a kernel that is none is direct", t, o);
+            tally_expect(t, o, chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "a kernel that is none is direct");
             w[1] = NAN;
-            expect(chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "NaN is direct", t, o);
+            tally_expect(t, o, chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "NaN is direct");
             w[1] = before;
         }
         memset(w, 0, sizeof w);
-        expect(chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "zeros are direct", t, o);
+        tally_expect(t, o, chosen(&d, w, t, o) == CONVPOOL_ALGORITHM_DIRECT_WIDTH, "zeros are direct");
     }
     convpool_conv2d_desc d = image(3);
     d.algorithm = CONVPOOL_ALGORITHM_SEPARABLE;
-    expect(chosen(&d, sobel, t, o) == CONVPOOL_ALGORITHM_SEPARABLE, "Sobel's filter can be forced", t, o);
-    expect(chosen(&d, laplace, t, o) == CONVPOOL_ALGORITHM_AUTO, "a filter that is no product cannot", t, o);
+    tally_expect(t, o, chosen(&d, sobel, t, o) == CONVPOOL_ALGORITHM_SEPARABLE, "Sobel's filter can be forced");
+    tally_expect(t, o, chosen(&d, laplace, t, o) == CONVPOOL_ALGORITHM_AUTO, "a filter that is no product cannot");
     d.numerics = CONVPOOL_NUMERICS_STRICT;
-    expect(chosen(&d, sobel, t, o) == CONVPOOL_ALGORITHM_AUTO, "nor in STRICT", t, o);
+    tally_expect(t, o, chosen(&d, sobel, t, o) == CONVPOOL_ALGORITHM_AUTO, "nor in STRICT");
     int64_t *const fields[] = {&d.kh, &d.kw, &d.stride_h, &d.stride_w, &d.out_channels};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         d = image(3);
         d.algorithm = CONVPOOL_ALGORITHM_SEPARABLE;
         *fields[i] = i < 2 ? 1 : 2;
-        expect(chosen(&d, sobel, t, o) == CONVPOOL_ALGORITHM_AUTO, "nor for another shape", t, o);
+        tally_expect(t, o, chosen(&d, sobel, t, o) == CONVPOOL_ALGORITHM_AUTO, "nor for another shape");
     }
 }
 
@@ -185,7 +161,7 @@ int main(int argc, char **argv) {
             fprintf(stderr, "not a case of separable: %s\n", o.replay);
             return 2;
         }
-        test_case(&c, &t, &o);
+        conv2d_case_test(&problem, &c, NULL, &t, &o);
         return tally_finish(&t, &o);
     }
     case_begin("what is separable");
@@ -196,11 +172,11 @@ int main(int argc, char **argv) {
     for (uint64_t number = 0; number < (uint64_t)o.count; number++) test_bound(number, counts, &largest, &t, &o);
     printf("nearly separable: %lld taken, %lld not; errors at most %.2g of the bound\n", (long long)counts[1], (long long)counts[0],
            largest);
-    expect(counts[0] > o.count / 10 && counts[1] > o.count / 10 && largest <= 1.0, "nearly separable kernels keep the bound", &t,
-           &o);
+    tally_expect(&t, &o, counts[0] > o.count / 10 && counts[1] > o.count / 10 && largest <= 1.0,
+                 "nearly separable kernels keep the bound");
     for (uint64_t number = 0; number < (uint64_t)o.count; number++) {
         const conv2d_case c = separable_case_make(o.seed, number);
-        test_case(&c, &t, &o);
+        conv2d_case_test(&problem, &c, NULL, &t, &o);
     }
     return tally_finish(&t, &o);
 }

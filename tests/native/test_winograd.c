@@ -64,8 +64,10 @@ static double exact(const conv2d_problem *p, const float *weights, const float *
     return sum + (p->options.residual ? (double)at(&p->residual, n, o, i, j) : 0.0);
 }
 
-/* Whether every element is within the bound that the plan states. */
+/* Whether every element is within the bound that the plan states, of values that do not overflow. */
 static bool accurate(const conv2d_problem *p, char *text, size_t text_size) {
+    const conv2d_case *c = &p->options;
+    if (c->values > VALUES_INTEGER || c->weight_values > VALUES_INTEGER || c->activation != 0 || c->batch == 0) return true;
     const int64_t channels = p->desc.in_channels / p->desc.groups;
     double *const largest = &worst[p->desc.kh == 5 ? 2 : p->desc.algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4];
     convpool_plan_info info = {.struct_size = sizeof info};
@@ -87,34 +89,6 @@ static bool accurate(const conv2d_problem *p, char *text, size_t text_size) {
         return false;
     }
     return true;
-}
-
-static void test_case(const conv2d_case *c, tally *t, const options *o) {
-    char text[CASE_TEXT_SIZE], message[512];
-    conv2d_problem_make(&problem, c);
-    for (int isa = 1; isa < 32; isa++) {
-        if (!(available_isas() >> isa & 1) || (c->isa && c->isa != isa)) continue;
-        conv2d_case named = *c;
-        named.isa = isa;
-        conv2d_case_text(&named, text);
-        case_begin(text);
-        const convpool_status status = conv2d_problem_run(&problem, (convpool_isa)isa, message, sizeof message);
-        if (status != CONVPOOL_STATUS_OK && !*message) snprintf(message, sizeof message, "%s", convpool_status_string(status));
-        const bool tame = c->values <= VALUES_INTEGER && c->weight_values <= VALUES_INTEGER && c->activation == 0 && c->batch > 0;
-        guarded_access(&problem.weights, GUARD_READ);
-        if (c->bias) guarded_access(&problem.bias, GUARD_READ);
-        if (*message || (tame && !accurate(&problem, message, sizeof message)))
-            tally_fail(t, o, "winograd %s: %s", convpool_isa_name((convpool_isa)isa), message);
-        else
-            t->passed++;
-    }
-}
-
-static void expect(bool right, const char *what, tally *t, const options *o) {
-    if (right)
-        t->passed++;
-    else
-        tally_fail(t, o, "%s", what);
 }
 
 static const convpool_conv2d_desc layer = {
@@ -149,36 +123,36 @@ static convpool_status query(const convpool_conv2d_desc *desc, convpool_plan_inf
 static void test_choice(tally *t, const options *o) {
     convpool_plan_info info;
     convpool_conv2d_desc d = layer;
-    expect(query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm), "FAST chooses Winograd", t, o);
+    tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm), "FAST chooses Winograd");
     const double bound = info.error_bound;
     d.max_error = bound;
-    expect(query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm), "max_error of the bound allows it", t, o);
+    tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm), "max_error of the bound allows it");
     d.max_error = 1e-12;
-    expect(query(&d, &info) == CONVPOOL_STATUS_OK && !is_winograd(info.algorithm), "a small max_error does not", t, o);
+    tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && !is_winograd(info.algorithm), "a small max_error does not");
     d.algorithm = CONVPOOL_ALGORITHM_WINOGRAD_4X4;
-    expect(query(&d, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "nor by force", t, o);
+    tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "nor by force");
     d = layer;
     d.numerics = CONVPOOL_NUMERICS_STRICT;
-    expect(query(&d, &info) == CONVPOOL_STATUS_OK && !is_winograd(info.algorithm), "STRICT is direct", t, o);
+    tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && !is_winograd(info.algorithm), "STRICT is direct");
     for (int64_t algorithm = CONVPOOL_ALGORITHM_WINOGRAD_2X2; algorithm <= CONVPOOL_ALGORITHM_WINOGRAD_4X4; algorithm++) {
         convpool_conv2d_desc forced = layer;
         forced.algorithm = (convpool_algorithm)algorithm;
-        expect(query(&forced, &info) == CONVPOOL_STATUS_OK && info.algorithm == forced.algorithm, "Winograd is forced", t, o);
-        expect(info.workspace_bytes <= 2 << 20, "a workspace is at most 2 MiB", t, o);
+        tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_OK && info.algorithm == forced.algorithm, "Winograd is forced");
+        tally_expect(t, o, info.workspace_bytes <= 2 << 20, "a workspace is at most 2 MiB");
         int64_t *const fields[] = {&forced.kh,       &forced.kw,         &forced.stride_h,
                                    &forced.stride_w, &forced.dilation_h, &forced.dilation_w};
         for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
             const int64_t before = *fields[i];
             *fields[i] = 2;
-            expect(query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "Winograd refuses a shape", t, o);
+            tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "Winograd refuses a shape");
             *fields[i] = before;
         }
         forced.numerics = CONVPOOL_NUMERICS_STRICT;
-        expect(query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "STRICT refuses Winograd", t, o);
+        tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "STRICT refuses Winograd");
         forced = layer;
         forced.algorithm = (convpool_algorithm)algorithm;
         forced.in_channels = 1 << 20;
-        expect(query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "Winograd refuses too many channels", t, o);
+        tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "Winograd refuses too many channels");
     }
 }
 
@@ -197,13 +171,15 @@ static void test_weights(float value, tally *t, const options *o) {
         convpool_plan_info info, built = {.struct_size = sizeof built};
         convpool_conv2d *plan = NULL;
         d.numerics = strict ? CONVPOOL_NUMERICS_STRICT : CONVPOOL_NUMERICS_FAST;
-        expect(query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm) == !strict, "query knows no weights", t, o);
+        tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm) == !strict,
+                     "query knows no weights");
         void *place = guarded_place(&memory, (size_t)info.plan_bytes, CONVPOOL_ALIGNMENT, 0, GUARD_AT_END);
-        expect(convpool_conv2d_init(&d, weights, NULL, place, info.plan_bytes, &plan) == CONVPOOL_STATUS_OK, "init falls back", t,
-               o);
-        expect(convpool_conv2d_plan_info(plan, &built) == CONVPOOL_STATUS_OK && !is_winograd(built.algorithm) &&
-                   built.plan_bytes == info.plan_bytes && built.workspace_bytes == info.workspace_bytes,
-               "the plan says that it is direct", t, o);
+        tally_expect(t, o, convpool_conv2d_init(&d, weights, NULL, place, info.plan_bytes, &plan) == CONVPOOL_STATUS_OK,
+                     "init falls back");
+        tally_expect(t, o,
+                     convpool_conv2d_plan_info(plan, &built) == CONVPOOL_STATUS_OK && !is_winograd(built.algorithm) &&
+                         built.plan_bytes == info.plan_bytes && built.workspace_bytes == info.workspace_bytes,
+                     "the plan says that it is direct");
         const convpool_conv2d_args args = {
             .struct_size = sizeof args,
             .batch = 1,
@@ -213,18 +189,19 @@ static void test_weights(float value, tally *t, const options *o) {
             .workspace_bytes = info.workspace_bytes,
             .task_end = built.tasks,
         };
-        expect(convpool_conv2d_run(plan, &args) == CONVPOOL_STATUS_OK, "the plan runs", t, o);
+        tally_expect(t, o, convpool_conv2d_run(plan, &args) == CONVPOOL_STATUS_OK, "the plan runs");
         d.algorithm = CONVPOOL_ALGORITHM_WINOGRAD_4X4;
         if (strict) continue;
-        expect(query(&d, &info) == CONVPOOL_STATUS_OK, "query of the forced algorithm", t, o);
+        tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK, "query of the forced algorithm");
         place = guarded_place(&memory, (size_t)info.plan_bytes, CONVPOOL_ALIGNMENT, 0, GUARD_AT_END);
-        expect(convpool_conv2d_init(&d, weights, NULL, place, info.plan_bytes, &plan) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM,
-               "the forced algorithm refuses such weights", t, o);
+        tally_expect(
+            t, o, convpool_conv2d_init(&d, weights, NULL, place, info.plan_bytes, &plan) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM,
+            "the forced algorithm refuses such weights");
     }
     bool same = true;
     for (int i = 0; i < PIXELS; i++)
         same = same && (memcmp(&dst[0][i], &dst[1][i], 4) == 0 || (isnan(dst[0][i]) && isnan(dst[1][i])));
-    expect(same, "such weights give the bits of STRICT", t, o);
+    tally_expect(t, o, same, "such weights give the bits of STRICT");
 }
 
 int main(int argc, char **argv) {
@@ -236,7 +213,7 @@ int main(int argc, char **argv) {
             fprintf(stderr, "not a case of winograd: %s\n", o.replay);
             return 2;
         }
-        test_case(&c, &t, &o);
+        conv2d_case_test(&problem, &c, accurate, &t, &o);
         return tally_finish(&t, &o);
     }
     case_begin("what is refused");
@@ -246,10 +223,10 @@ int main(int argc, char **argv) {
     test_weights(0x1p125f, &t, &o);
     for (uint64_t number = 0; number < (uint64_t)o.count; number++) {
         const conv2d_case c = winograd_case_make(o.seed, number);
-        test_case(&c, &t, &o);
+        conv2d_case_test(&problem, &c, accurate, &t, &o);
     }
     printf("largest errors: F(2x2, 3x3) %.2g, F(4x4, 3x3) %.2g, F(2x2, 5x5) %.2g\n", worst[0], worst[1], worst[2]);
     case_begin("the largest errors");
-    expect(worst[0] < 3e-7 && worst[1] < 1e-6 && worst[2] < 1e-6, "errors stay below 3e-7 and 1e-6", &t, &o);
+    tally_expect(&t, &o, worst[0] < 3e-7 && worst[1] < 1e-6 && worst[2] < 1e-6, "errors stay below 3e-7 and 1e-6");
     return tally_finish(&t, &o);
 }
