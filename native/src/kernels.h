@@ -247,9 +247,9 @@ typedef struct cp_pool2d_lanes {
 } cp_pool2d_lanes;
 
 /* Output rows of some channels of one image. pool2d_elements takes every option of the descriptor, and so does pool2d_lanes but for
- * sums over the whole image, and within its workspace; its channels begin at a multiple of 8. The others take f32 without
- * indices, src and dst in one layout: pool2d_width sliding windows on planes, pool2d_channels sliding and adaptive windows on
- * channels that lie side by side, pool2d_global sums of the
+ * sums over the whole image, and within its workspace; its channels begin at a multiple of 8. The others take f32, src and dst in
+ * one layout: pool2d_width sliding windows on planes, with indices only those of 2x2 and 3x3 that it has kernels of their own for;
+ * without indices pool2d_channels sliding and adaptive windows on channels that lie side by side, and pool2d_global sums of the
  * whole image as one window: of planes without gaps, or of channels side by side. */
 typedef struct cp_pool2d_band {
     const void *src; /* pixel (0, 0), channel 0 of the image */

@@ -187,16 +187,9 @@ static void test_wide(rng *r) {
         expect("v16_max_first_at", taken ? y : x, out[7][i], x, y, 0);
         expect("v16_max_first_at, place", taken ? other[i] : place[i], c[i], x, y, 0);
     }
-    int64_t places[16];
-    v16_store_places(places, v16_load(place), (int64_t)1 << 40);
-    for (int i = 0; i < 16; i++) {
-        const int64_t off = places[i] - ((int64_t)1 << 40);
-        expect("v16_store_places", place[i], (float)off, place[i], 0, 0);
-    }
     v16_store(out[0], v16_set1(s));
     v16_store(out[1], v16_zero());
     v16_store(out[2], v16_mul(va, vb));
-    v16_store(out[3], v16_max3_first(va, vb, vc));
     v16_store(c, vc);
     for (int i = 0; i < 16; i++) {
         expect("v16_fma", oracle_fma(a[i], b[i], c[i]), out[4][i], a[i], b[i], c[i]);
@@ -204,16 +197,17 @@ static void test_wide(rng *r) {
         expect("v16_set1", s, out[0][i], s, 0, 0);
         expect("v16_zero", 0.0f, out[1][i], 0, 0, 0);
         expect("v16_mul", a[i] * b[i], out[2][i], a[i], b[i], 0);
-        expect("v16_max3_first", first_max(first_max(a[i], b[i]), c[i]), out[3][i], a[i], b[i], c[i]);
     }
 }
 
 /* What pooling does in the widest vectors. */
 static void test_widest_pooling(rng *r, guarded *g, guard_side side) {
-    float a[CP_WIDE], b[CP_WIDE], c[CP_WIDE], line[3 * CP_WIDE], out[9][CP_WIDE];
+    float a[CP_WIDE], b[CP_WIDE], c[CP_WIDE], place[CP_WIDE], other[CP_WIDE], line[3 * CP_WIDE], out[9][CP_WIDE];
     for (int i = 0; i < CP_WIDE; i++) {
         hard(r, &a[i], &b[i], &c[i]);
         if (rng_chance(r, 30)) a[i] = special(r), b[i] = special(r), c[i] = special(r);
+        place[i] = (float)rng_range(r, -1, 99);
+        other[i] = (float)rng_range(r, -1, 99);
     }
     for (int i = 0; i < 3 * CP_WIDE; i++) line[i] = any_bits(r);
     const vw va = vw_load(a), vb = vw_load(b), vc = vw_load(c), x = vw_load(line + 1);
@@ -225,7 +219,14 @@ static void test_widest_pooling(rng *r, guarded *g, guard_side side) {
     vw_store(out[4], vw_before(before, x));
     vw_store(out[5], vw_after(x, before));
     vw_store(out[6], vw_in_order(vw_picked_before(vw_set1(line[2 * CP_WIDE]), odd_ones)));
+    vw max = va, at = vw_load(place);
+    vw_max_first_at(&max, &at, vb, vw_load(other));
+    vw_store(out[7], max);
+    vw_store(out[8], at);
     for (int i = 0; i < CP_WIDE; i++) {
+        const bool taken = b[i] > a[i] || (isnan(b[i]) && !isnan(a[i]));
+        expect("vw_max_first_at", taken ? b[i] : a[i], out[7][i], a[i], b[i], 0);
+        expect("vw_max_first_at, place", taken ? other[i] : place[i], out[8][i], a[i], b[i], 0);
         expect("vw_mul", a[i] * b[i], out[0][i], a[i], b[i], 0);
         expect("vw_div", a[i] / b[i], out[1][i], a[i], b[i], 0);
         expect("vw_max_first", first_max(a[i], b[i]), out[2][i], a[i], b[i], 0);
@@ -234,6 +235,15 @@ static void test_widest_pooling(rng *r, guarded *g, guard_side side) {
         expect("vw_after", line[i + 2], out[5][i], (float)i, 0, 0);
         expect("vw_picked_before", line[i == 0 ? 2 * CP_WIDE : 2 * i - 1], out[6][i], (float)i, 0, 0);
     }
+    const int64_t base = (int64_t)1 << 40, n = rng_range(r, 0, CP_WIDE);
+    int64_t *places = guarded_place(g, CP_WIDE * sizeof *places, sizeof *places, 0, side);
+    vw_store_places(places, vw_load(place), base);
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_store_places", place[i], (float)(places[i] - base), place[i], 0, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_places wrote beyond %d", (int)CP_WIDE);
+    places = guarded_place(g, (size_t)n * sizeof *places, sizeof *places, 0, side);
+    vw_storen_places(places, vw_load(place), base, n);
+    for (int64_t i = 0; i < n; i++) expect("vw_storen_places", place[i], (float)(places[i] - base), place[i], (float)n, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_storen_places of %d wrote beyond them", (int)n);
     const int64_t begin = rng_range(r, 0, CP_WIDE), end = rng_range(r, begin, CP_WIDE);
     const float *there = guarded_place(g, (size_t)(end - begin) * sizeof(float), sizeof(float), 0, side);
     memcpy(g->data, line + begin, g->size);
@@ -346,49 +356,11 @@ static void test_memory(rng *r, guarded *g, guard_side side) {
     }
 }
 
-/* The same for 16 floats; picks, and what lies ahead, read exactly what they need. */
+/* What 16 floats in memory become, spread over lanes. */
 static void test_wide_memory(rng *r, guarded *g, guard_side side) {
-    float out[16], in[34];
-    for (int i = 0; i < 34; i++) in[i] = any_bits(r);
-    const int64_t n = rng_range(r, 0, 16);
-    float *p = guarded_place(g, (size_t)n * sizeof(float), sizeof(float), 0, side);
-    v16_storen(p, v16_load(in), n);
-    for (int64_t i = 0; i < n; i++) expect("v16_storen", in[i], p[i], (float)n, (float)i, 0);
-    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "v16_storen of %d wrote beyond them", (int)n);
-
-    const int64_t begin = rng_range(r, 0, 16), end = rng_range(r, begin, 16), far = ((int64_t)1 << 31) + 20;
-    const float *there = guarded_place(g, (size_t)(end - begin) * sizeof(float), sizeof(float), 0, side);
-    memcpy(g->data, in + begin, g->size);
-    const v16_mask mask = v16_range(begin == 0 ? -far : begin, end == 16 ? far : end);
-    v16_store(out, v16_load_masked(there - begin, mask));
-    for (int64_t i = 0; i < 16; i++) {
-        expect("v16_load_masked", begin <= i && i < end ? in[i] : 0.0f, out[i], (float)begin, (float)end, (float)i);
-    }
-    v16_store(out, v16_load_or(there - begin, mask, v16_load(in + 16)));
-    for (int64_t i = 0; i < 16; i++) {
-        expect("v16_load_or", begin <= i && i < end ? in[i] : in[16 + i], out[i], (float)begin, (float)end, (float)i);
-    }
-
-    const float *q = memcpy(guarded_place(g, 33 * sizeof(float), sizeof(float), 0, side), in, 33 * sizeof(float));
-    const v16 even = v16_pick_even(v16_load(q), v16_load(q + 16)), even15 = v16_pick_even15(v16_load(q), v16_load(q + 15));
-    const v16 odd_ones = v16_pick_odd(v16_load(q), v16_load(q + 16));
-    float picked[6][16];
-    v16_store(picked[0], v16_in_order(even));
-    v16_store(picked[1], v16_in_order(odd_ones));
-    v16_store(picked[2], v16_in_order(even15));
-    v16_store(picked[3], v16_in_order(v16_even_ahead(even, q)));
-    v16_store(picked[4], v16_ahead1(v16_load(q), q));
-    v16_store(picked[5], v16_ahead2(v16_load(q + 15), q + 15));
-    for (int i = 0; i < 16; i++) {
-        expect("v16_pick_even", in[2 * i], picked[0][i], (float)i, 0, 0);
-        expect("v16_pick_odd", in[2 * i + 1], picked[1][i], (float)i, 0, 0);
-        expect("v16_pick_even15", in[2 * i], picked[2][i], (float)i, 0, 0);
-        expect("v16_even_ahead", in[2 * i + 2], picked[3][i], (float)i, 0, 0);
-        expect("v16_ahead1", in[i + 1], picked[4][i], (float)i, 0, 0);
-        expect("v16_ahead2", in[i + 17], picked[5][i], (float)i, 0, 0);
-    }
-    memcpy(guarded_place(g, 16 * sizeof(float), sizeof(float), 0, side), in, 16 * sizeof(float));
-    const float *sixteen = (const float *)g->data;
+    float out[16], in[16];
+    for (int i = 0; i < 16; i++) in[i] = any_bits(r);
+    const float *sixteen = memcpy(guarded_place(g, 16 * sizeof(float), sizeof(float), 0, side), in, 16 * sizeof(float));
     const v16 of4[4] = {v16_spread(sixteen, 4, 0), v16_spread(sixteen, 4, 1), v16_spread(sixteen, 4, 2), v16_spread(sixteen, 4, 3)};
     const v16 of8[2] = {v16_spread(sixteen, 8, 0), v16_spread(sixteen, 8, 7)};
     for (int c = 0; c < 4; c++) {

@@ -13,35 +13,6 @@ typedef __m512 v16;
 static CP_INLINE v16 v16_zero(void) { return _mm512_setzero_ps(); }
 static CP_INLINE v16 v16_load(const float *p) { return _mm512_loadu_ps(p); }
 static CP_INLINE void v16_store(float *p, v16 a) { _mm512_storeu_ps(p, a); }
-static CP_INLINE void v16_storen(float *p, v16 a, int64_t n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a); }
-typedef __mmask16 v16_mask;
-static CP_INLINE v16_mask v16_range(int64_t begin, int64_t end) {
-    const uint32_t early = (1u << CP_MAX(0, CP_MIN(begin, 16))) - 1;
-    return (__mmask16)(((1u << CP_MAX(0, CP_MIN(end, 16))) - 1) & ~early);
-}
-static CP_INLINE v16 v16_load_masked(const float *p, v16_mask m) { return _mm512_maskz_loadu_ps(m, p); }
-static CP_INLINE v16 v16_load_or(const float *p, v16_mask m, v16 outside) { return _mm512_mask_loadu_ps(outside, m, p); }
-static CP_INLINE v16 v16_pick_even(v16 lo, v16 hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(2, 0, 2, 0)); }
-static CP_INLINE v16 v16_pick_odd(v16 lo, v16 hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 3, 1)); }
-static CP_INLINE v16 v16_pick_even15(v16 lo, v16 hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 2, 0)); }
-/* Vectors that cross cache lines take twice as long to load as it takes to shift one. */
-static CP_INLINE v16 v16_first2(const float *p) {
-    return _mm512_castps128_ps512(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(const void *)p)));
-}
-static CP_INLINE v16 v16_ahead1(v16 x, const float *p) {
-    return _mm512_castsi512_ps(
-        _mm512_alignr_epi32(_mm512_castps_si512(_mm512_castps128_ps512(_mm_load_ss(p + 16))), _mm512_castps_si512(x), 1));
-}
-static CP_INLINE v16 v16_ahead2(v16 x, const float *p) {
-    return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(v16_first2(p + 16)), _mm512_castps_si512(x), 2));
-}
-static CP_INLINE v16 v16_even_ahead(v16 even, const float *p) {
-    const __m512i from = _mm512_setr_epi32(1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 2, 15, 16);
-    return _mm512_permutex2var_ps(even, from, _mm512_castps128_ps512(_mm_load_ss(p + 32)));
-}
-static CP_INLINE v16 v16_in_order(v16 picked) {
-    return _mm512_castpd_ps(_mm512_permutexvar_pd(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), _mm512_castps_pd(picked)));
-}
 static CP_INLINE v16 v16_set1(float x) { return _mm512_set1_ps(x); }
 static CP_INLINE v16 v16_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
 static CP_INLINE v16 v16_mul(v16 a, v16 b) { return _mm512_mul_ps(a, b); }
@@ -66,19 +37,10 @@ static CP_INLINE v16 v16_spread(const float *p, const int group, const int c) {
     }
 }
 static CP_INLINE v16 v16_max_first(v16 max, v16 x) { return _mm512_mask_max_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, max); }
-static CP_INLINE v16 v16_max3_first(v16 a, v16 b, v16 c) {
-    const __mmask16 ordered = _mm512_cmp_ps_mask(b, c, _CMP_ORD_Q);
-    return _mm512_mask_max_ps(_mm512_set1_ps(NAN), ordered, c, _mm512_max_ps(b, a));
-}
 static CP_INLINE void v16_max_first_at(v16 *max, v16 *at, v16 x, v16 x_at) {
     const __mmask16 taken = _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(*max, *max, _CMP_ORD_Q), x, *max, _CMP_NLE_UQ);
     *max = _mm512_mask_mov_ps(*max, taken, x);
     *at = _mm512_mask_mov_ps(*at, taken, x_at);
-}
-static CP_INLINE void v16_store_places(int64_t *p, v16 a, int64_t base) {
-    const __m512i n = _mm512_cvttps_epi32(a), from = _mm512_set1_epi64(base);
-    _mm512_storeu_si512(p, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(n)), from));
-    _mm512_storeu_si512(p + 8, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(n, 1)), from));
 }
 static CP_INLINE v16 v16_fma1(v16 a, float b, v16 c) { return _mm512_fmadd_ps(a, _mm512_set1_ps(b), c); }
 
@@ -122,7 +84,23 @@ static CP_INLINE vw vw_load_or(const float *p, vw_mask m, vw outside) { return _
 static CP_INLINE vw vw_div(vw a, vw b) { return _mm512_div_ps(a, b); }
 static CP_INLINE vw vw_mul(vw a, vw b) { return _mm512_mul_ps(a, b); }
 static CP_INLINE vw vw_max_first(vw max, vw x) { return v16_max_first(max, x); }
-static CP_INLINE vw vw_max3_first(vw a, vw b, vw c) { return v16_max3_first(a, b, c); }
+static CP_INLINE void vw_max_first_at(vw *max, vw *at, vw x, vw x_at) { v16_max_first_at(max, at, x, x_at); }
+static CP_INLINE void vw_store_places(int64_t *p, vw a, int64_t base) {
+    const __m512i n = _mm512_cvttps_epi32(a), from = _mm512_set1_epi64(base);
+    _mm512_storeu_si512(p, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(n)), from));
+    _mm512_storeu_si512(p + 8, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(n, 1)), from));
+}
+static CP_INLINE void vw_storen_places(int64_t *p, vw a, int64_t base, int64_t n) {
+    const __m512i at = _mm512_cvttps_epi32(a), from = _mm512_set1_epi64(base);
+    const uint32_t mask = (1u << n) - 1;
+    _mm512_mask_storeu_epi64(p, (__mmask8)mask, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(at)), from));
+    _mm512_mask_storeu_epi64(p + 8, (__mmask8)(mask >> 8),
+                             _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(at, 1)), from));
+}
+static CP_INLINE vw vw_max3_first(vw a, vw b, vw c) {
+    const __mmask16 ordered = _mm512_cmp_ps_mask(b, c, _CMP_ORD_Q);
+    return _mm512_mask_max_ps(_mm512_set1_ps(NAN), ordered, c, _mm512_max_ps(b, a));
+}
 static CP_INLINE void vw_stream(float *p, vw a) { _mm512_stream_ps(p, a); }
 
 #include "simd/vec_avx2.h"

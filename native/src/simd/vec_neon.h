@@ -93,6 +93,16 @@ static CP_INLINE void v8_max_first_at(v8 *max, v8 *at, v8 x, v8 x_at) {
 static CP_INLINE float32x4_t v4_pow2_of_biased(float32x4_t t) {
     return vreinterpretq_f32_u32(vaddq_u32(vshlq_n_u32(vreinterpretq_u32_f32(t), 23), vdupq_n_u32(0x3F800000u)));
 }
+static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) {
+    float at[8];
+    v8_store(at, a);
+    for (int i = 0; i < 8; i++) p[i] = base + (int32_t)at[i];
+}
+static CP_INLINE void v8_storen_places(int64_t *p, v8 a, int64_t base, int64_t n) {
+    float at[8];
+    v8_store(at, a);
+    for (int64_t i = 0; i < n; i++) p[i] = base + (int32_t)at[i];
+}
 static CP_INLINE v8 v8_pow2_of_biased(v8 t) { return v8_of(v4_pow2_of_biased(t.lo), v4_pow2_of_biased(t.hi)); }
 static CP_INLINE void v4_transpose(float32x4_t r[4]) {
     const float32x4x2_t a = vtrnq_f32(r[0], r[1]), b = vtrnq_f32(r[2], r[3]);

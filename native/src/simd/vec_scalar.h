@@ -100,6 +100,17 @@ static CP_INLINE void v8_max_first_at(v8 *max, v8 *at, v8 x, v8 x_at) {
     }
 }
 /* The float whose bits are (bits(t) << 23) + 0x3F800000. */
+/* p[i] = base + a[i], of whole numbers. */
+static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) {
+    float at[8];
+    v8_store(at, a);
+    for (int i = 0; i < 8; i++) p[i] = base + (int32_t)at[i];
+}
+static CP_INLINE void v8_storen_places(int64_t *p, v8 a, int64_t base, int64_t n) {
+    float at[8];
+    v8_store(at, a);
+    for (int64_t i = 0; i < n; i++) p[i] = base + (int32_t)at[i];
+}
 static CP_INLINE v8 v8_pow2_of_biased(v8 t) {
     uint32_t bits[8];
     memcpy(bits, t.f, sizeof bits);

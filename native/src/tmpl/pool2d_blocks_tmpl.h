@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Pooling of small windows on planes: 2x2 and 3x3, stride 1 and 2, maxima and averages, lanes along the width.
+ * Pooling of small windows on planes: 2x2 and 3x3, stride 1 and 2, maxima, also with indices, and averages; lanes along the width.
  *
  * Order:     rows of outputs from the top. Each line of src is loaded once and reduced along the row; the reductions of the lines
  *            that the next row of outputs reads too are kept, of up to 8 vectors in registers, of wider rows in L1.
- * Bound:     3x3: adds, maxima and comparisons, of which two a cycle, 3 to 5 cycles for a vector; 2x2: the cache src comes from.
+ * Bound:     3x3: adds, maxima and comparisons, of which two a cycle: 3 to 5 cycles a vector; 2x2: the cache that src comes from.
  * Borders:   what lies outside are cells that change nothing, -infinity or 0: in masked loads of the last vector of a row, in the
- *            neighbours of a row's first and last cell, and as whole lines. */
+ *            neighbours of a row's first and last cell, and as whole lines.
+ * Places:    floats relative to the window, a line's within the line; rows of outputs know where a window begins. */
 
 enum {
     POOL2D_KERNEL = 3,
-    POOL2D_HELD = 8,     /* vectors of a row whose reductions stay in registers */
+    POOL2D_HELD = 8,     /* vectors of a row whose reductions stay in registers; with indices 4 */
     POOL2D_CHUNK = 4,    /* vectors of a wider row that are worked on together */
     POOL2D_STRIP = 1024, /* columns of dst whose reductions stay in L1 */
     POOL2D_AHEAD = 512   /* floats ahead of what is loaded, to be prefetched */
@@ -23,6 +24,8 @@ typedef struct pool2d_strip {
     vw_mask near, far; /* the cells within the image of what it loads, all others load nothing else */
     bool left;         /* the cell before what is loaded is in the image, */
     int64_t cells;     /* and so many from there on */
+    vw columns;        /* of src from the first window of a vector to each */
+    vw first_at[2];    /* of the first vector of windows, the place of taps 0 and 1, or of the first tap in the image instead */
 } pool2d_strip;
 
 /* The strip from column j on. If that begins in the padding it is a single vector, so that only last vectors meet a border. */
@@ -30,16 +33,26 @@ static pool2d_strip pool2d_strip_of(const convpool_pool2d_desc *d, int64_t j) {
     const int64_t step = d->stride_w, x = j * step + (d->kw == 3) - d->pad_left;
     const int64_t vectors = x < 0 ? 1 : CP_MIN(cp_ceil_div(d->ow - j, CP_WIDE), POOL2D_STRIP / CP_WIDE);
     const int64_t last = x + (vectors - 1) * CP_WIDE * step;
-    return (pool2d_strip){
-        .j = j,
-        .x = x,
-        .vectors = vectors,
-        .n = CP_MIN(CP_WIDE, d->ow - j - (vectors - 1) * CP_WIDE),
-        .near = vw_range(-last, d->iw - last),
-        .far = vw_range(-last - CP_WIDE, d->iw - last - CP_WIDE),
-        .left = x > 0 && x <= d->iw,
-        .cells = d->iw - x,
-    };
+    float first_at[2][CP_WIDE], columns[CP_WIDE];
+    pool2d_strip s = {0};
+    for (int p = 0; p < CP_WIDE; p++) { /* With stride 2 only window 0 has padding, and is lane 0 of any pick. */
+        const float missing = (float)CP_MAX(0, CP_MIN(2, d->pad_left - (j + p) * step));
+        first_at[0][p] = missing;
+        first_at[1][p] = CP_MAX(1.0f, missing);
+        columns[p] = (float)(p * step);
+    }
+    s.j = j;
+    s.x = x;
+    s.vectors = vectors;
+    s.n = CP_MIN(CP_WIDE, d->ow - j - (vectors - 1) * CP_WIDE);
+    s.near = vw_range(-last, d->iw - last);
+    s.far = vw_range(-last - CP_WIDE, d->iw - last - CP_WIDE);
+    s.left = x > 0 && x <= d->iw;
+    s.cells = d->iw - x;
+    s.columns = vw_load(columns);
+    s.first_at[0] = vw_load(first_at[0]);
+    s.first_at[1] = vw_load(first_at[1]);
+    return s;
 }
 
 /* Of each window of a strip, the cells of a row that count in an average's divisor. */
@@ -57,6 +70,16 @@ static CP_INLINE vw pool2d_reduce(const vw *x, const int n, const pool2d_op op) 
     return n == 2 ? vw_add(x[0], x[1]) : vw_add(vw_add(x[0], x[1]), x[2]);
 }
 
+/* The same for maxima and their places. The scan begins with the first: if that is padding, it has the place of the first real one,
+ * which is taken in any case. */
+static CP_INLINE vw pool2d_reduce_at(const vw *x, const vw *x_at, vw *at, const int n) {
+    vw max = x[0];
+    *at = x_at[0];
+    CP_UNROLL
+    for (int k = 1; k < n; k++) vw_max_first_at(&max, at, x[k], x_at[k]);
+    return max;
+}
+
 static CP_INLINE float pool2d_none(const pool2d_op op) { return op == POOL2D_MAX ? -INFINITY : 0.0f; }
 
 static CP_INLINE vw pool2d_load(const float *p, vw_mask mask, const bool all, const pool2d_op op) {
@@ -66,8 +89,8 @@ static CP_INLINE vw pool2d_load(const float *p, vw_mask mask, const bool all, co
 
 /* The reductions along a line of some vectors of windows, of which the first load is at p; for stride 2 in the order of
  * vw_pick_even. `last` are those at the end of the strip. */
-static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, vw *row, const int vectors, const bool last,
-                                  const int kernel, const int step, const pool2d_op op) {
+static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, vw *row, vw *row_at, const int vectors, const bool last,
+                                  const int kernel, const int step, const pool2d_op op, const bool indexed) {
     const float none = pool2d_none(op);
     vw near[POOL2D_HELD + 1], far[POOL2D_HELD];
     CP_UNROLL
@@ -91,45 +114,71 @@ static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, vw *row,
             taps[0] = step == 1 ? vw_before(before, left) : vw_picked_before(before, left);
             before = left;
         }
-        row[v] = pool2d_reduce(taps, kernel, op);
+        if (indexed) {
+            const vw at[POOL2D_KERNEL] = {v == 0 ? s.first_at[0] : vw_zero(), v == 0 ? s.first_at[1] : vw_set1(1.0f),
+                                          vw_set1(2.0f)};
+            row[v] = pool2d_reduce_at(taps, at, &row_at[v], kernel);
+        } else {
+            row[v] = pool2d_reduce(taps, kernel, op);
+        }
     }
 }
 
 /* What a row of dst is made from. */
 typedef struct pool2d_row {
     const float *lines[2]; /* those of src that no row before has read, NULL for one outside the image */
-    float *kept[2];        /* reductions of those before, from the top; of wide rows */
-    const float *divisors; /* of averages; their reciprocals if `exact`, which powers of two have */
+    float *kept[2];        /* reductions of those before, from the top, and their places; of wide rows */
+    float *kept_at[2];
+    float line_at[POOL2D_KERNEL]; /* places of the lines of a window; those above the image have that of the first one */
+    int64_t place;                /* index of what the window of column 0 of the strip begins with */
+    const float *divisors;        /* of averages; their reciprocals if `exact`, which powers of two have */
     bool exact;
     bool wanted; /* whether there is a result, and where it goes */
     float *dst;
+    int64_t *indices;
 } pool2d_row;
+
+/* Reductions of the lines of a window and, with indices, the places of their maxima within the line. */
+typedef struct pool2d_lines {
+    vw x[POOL2D_KERNEL][POOL2D_HELD], at[POOL2D_KERNEL][POOL2D_HELD];
+} pool2d_lines;
 
 /* Some vectors of a row of dst, from column `at` of the strip on. `rows` are the reductions of lines before, and then of those that
  * the next row reads. */
-static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, int64_t at, vw (*rows)[POOL2D_HELD],
-                                     const int vectors, const bool last, const int kernel, const int step, const pool2d_op op,
+static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, int64_t at, pool2d_lines *rows, const int vectors,
+                                     const bool last, const int kernel, const int step, const pool2d_op op, const bool indexed,
                                      const bool stream) {
     const int keep = kernel - step;
     CP_UNROLL
     for (int k = 0; k < step; k++) {
+        vw *const row = rows->x[keep + k], *const row_at = rows->at[keep + k];
         if (r.lines[k] != NULL) {
-            pool2d_line(s, r.lines[k] + at * step, rows[keep + k], vectors, last, kernel, step, op);
+            pool2d_line(s, r.lines[k] + at * step, row, row_at, vectors, last, kernel, step, op, indexed);
         } else {
             CP_UNROLL
-            for (int v = 0; v < vectors; v++) rows[keep + k][v] = vw_set1(pool2d_none(op));
+            for (int v = 0; v < vectors; v++) {
+                row[v] = vw_set1(pool2d_none(op));
+                row_at[v] = v == 0 ? s.first_at[0] : vw_zero();
+            }
         }
     }
-    vw out[POOL2D_HELD];
+    vw out[POOL2D_HELD], out_at[POOL2D_HELD];
     CP_UNROLL
     for (int v = 0; v < vectors; v++) {
-        vw taps[POOL2D_KERNEL];
+        vw taps[POOL2D_KERNEL], taps_at[POOL2D_KERNEL];
         CP_UNROLL
-        for (int k = 0; k < kernel; k++) taps[k] = rows[k][v];
+        for (int k = 0; k < kernel; k++) {
+            taps[k] = rows->x[k][v];
+            if (indexed) taps_at[k] = vw_add(rows->at[k][v], vw_set1(r.line_at[k]));
+        }
         CP_UNROLL
-        for (int k = 0; k < keep; k++) rows[k][v] = taps[k + step];
-        out[v] = pool2d_reduce(taps, kernel, op);
+        for (int k = 0; k < keep; k++) {
+            rows->x[k][v] = rows->x[k + step][v];
+            if (indexed) rows->at[k][v] = rows->at[k + step][v];
+        }
+        out[v] = indexed ? pool2d_reduce_at(taps, taps_at, &out_at[v], kernel) : pool2d_reduce(taps, kernel, op);
         if (step == 2) out[v] = vw_in_order(out[v]);
+        if (step == 2 && indexed) out_at[v] = vw_in_order(out_at[v]);
     }
     if (!r.wanted) return;
     if (op == POOL2D_SUM && kernel == 2 && r.exact) { /* A sum may be -0 where +0 is documented. */
@@ -143,58 +192,83 @@ static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, i
     }
     CP_UNROLL
     for (int v = 0; v < vectors; v++) {
-        float *dst = r.dst + at + v * CP_WIDE;
+        const int64_t j = at + v * CP_WIDE;
+        const bool whole = !last || v + 1 < vectors || s.n == CP_WIDE;
         if (stream) {
-            vw_stream(dst, out[v]);
-        } else if (!last || v + 1 < vectors) {
-            vw_store(dst, out[v]);
+            vw_stream(r.dst + j, out[v]);
+        } else if (whole) {
+            vw_store(r.dst + j, out[v]);
         } else {
-            vw_storen(dst, out[v], s.n);
+            vw_storen(r.dst + j, out[v], s.n);
+        }
+        if (!indexed) continue;
+        const vw places = vw_add(out_at[v], s.columns);
+        if (whole) {
+            vw_store_places(r.indices + j, places, r.place + j * step);
+        } else {
+            vw_storen_places(r.indices + j, places, r.place + j * step, s.n);
         }
     }
 }
 
 /* The same for the next vectors of a wide row. */
 static CP_INLINE void pool2d_outputs_kept(pool2d_strip s, const pool2d_row r, int64_t at, const int vectors, const bool last,
-                                          const int kernel, const int step, const pool2d_op op, const bool stream) {
-    vw rows[POOL2D_KERNEL][POOL2D_HELD];
-    const int keep = kernel - step;
+                                          const int kernel, const int step, const pool2d_op op, const bool indexed,
+                                          const bool stream) {
+    pool2d_lines rows;
+    const int keep = kernel - step, newest = CP_MAX(keep, 1) - 1;
     CP_UNROLL
     for (int v = 0; v < vectors; v++) {
         CP_UNROLL
-        for (int k = 0; k < keep; k++) rows[k][v] = vw_load(r.kept[k] + at + v * CP_WIDE);
+        for (int k = 0; k < keep; k++) {
+            rows.x[k][v] = vw_load(r.kept[k] + at + v * CP_WIDE);
+            if (indexed) rows.at[k][v] = vw_load(r.kept_at[k] + at + v * CP_WIDE);
+        }
     }
     s.left = s.left || at > 0;
     s.cells -= at * step;
-    pool2d_outputs(s, r, at, rows, vectors, last, kernel, step, op, stream);
+    if (at > 0) {
+        s.first_at[0] = vw_zero();
+        s.first_at[1] = vw_set1(1.0f);
+    }
+    pool2d_outputs(s, r, at, &rows, vectors, last, kernel, step, op, indexed, stream);
     CP_UNROLL
-    for (int v = 0; v < vectors && keep > 0; v++) vw_store(r.kept[0] + at + v * CP_WIDE, rows[CP_MAX(keep, 1) - 1][v]);
+    for (int v = 0; v < vectors && keep > 0; v++) {
+        vw_store(r.kept[0] + at + v * CP_WIDE, rows.x[newest][v]);
+        if (indexed) vw_store(r.kept_at[0] + at + v * CP_WIDE, rows.at[newest][v]);
+    }
 }
 
-/* All rows of the task of one strip of a plane, `vectors` of them held or, if that is 0, kept in L1. */
-static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_strip *given, const float *cells, const float *src,
-                                        float *dst, const int vectors, const int kernel, const int step, const pool2d_op op,
+/* All rows of the task of one strip of channel c, `vectors` of them held or, if that is 0, kept in L1. */
+static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_strip *given, int64_t c, const float *cells,
+                                        const int vectors, const int kernel, const int step, const pool2d_op op, const bool indexed,
                                         const bool stream) {
     const convpool_pool2d_desc *d = a->desc;
     const pool2d_strip s = *given; /* Stores could change what is not a copy. */
-    const int64_t src_pitch = a->src_strides.row, dst_pitch = a->dst_strides.row, ih = d->ih, end = a->row + a->rows;
+    const float *src = (const float *)a->src + c * a->src_strides.channel + s.x;
+    float *dst = (float *)a->dst + c * a->dst_strides.channel + s.j;
+    int64_t *indices = indexed ? a->indices + c * a->indices_strides.channel + s.j : NULL;
+    const int64_t src_pitch = a->src_strides.row, dst_pitch = a->dst_strides.row, indices_pitch = a->indices_strides.row;
+    const int64_t ih = d->ih, iw = d->iw, end = a->row + a->rows;
+    const int64_t first_place = a->index_base + c * a->index_plane + s.j * step - d->pad_left;
     const int before = (kernel - 1) / step; /* rows whose results are not wanted, but the lines they read */
-    vw rows[POOL2D_KERNEL][POOL2D_HELD];
-    float divisors[POOL2D_STRIP], kept[2][POOL2D_STRIP];
-    pool2d_row r = {.kept = {kept[0], kept[1]}, .divisors = divisors, .exact = d->divisor_override == 0};
+    pool2d_lines rows;
+    float divisors[POOL2D_STRIP], kept[2][POOL2D_STRIP], kept_at[2][POOL2D_STRIP];
+    pool2d_row r = {
+        .kept = {kept[0], kept[1]}, .kept_at = {kept_at[0], kept_at[1]}, .divisors = divisors, .exact = d->divisor_override == 0};
     int64_t divided = 0;
-    for (int k = 0; k < kernel - step; k++) {
-        for (int v = 0; v < CP_MAX(vectors, 1); v++) rows[k][v] = vw_set1(pool2d_none(op));
-        for (int64_t p = 0; p < s.vectors * CP_WIDE && vectors == 0; p++) kept[k][p] = pool2d_none(op);
+    for (int k = 0; k < kernel - step; k++) { /* lines above those of the first rows, which give nothing that is wanted */
+        for (int v = 0; v < CP_MAX(vectors, 1); v++) rows.x[k][v] = rows.at[k][v] = vw_zero();
+        for (int64_t p = 0; p < s.vectors * CP_WIDE && vectors == 0; p++) kept[k][p] = kept_at[k][p] = 0.0f;
     }
     for (int64_t i = a->row - before; i < end; i++) {
         const int64_t top = i * step - d->pad_top;
         for (int k = 0; k < step; k++) {
             const int64_t y = top + kernel - step + k;
-            r.lines[k] = y >= 0 && y < ih ? src + s.x + y * src_pitch : NULL;
+            r.lines[k] = y >= 0 && y < ih ? src + y * src_pitch : NULL;
         }
         r.wanted = i >= a->row;
-        r.dst = dst + i * dst_pitch + s.j;
+        r.dst = dst + i * dst_pitch;
         if (op == POOL2D_SUM && r.wanted) {
             const int64_t lines = top >= 0 && top + kernel <= ih ? kernel : pool2d_rows(d, i).cells;
             for (int64_t p = 0; p < s.vectors * CP_WIDE && lines != divided; p++) {
@@ -203,225 +277,87 @@ static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_st
             }
             divided = lines;
         }
+        if (indexed) {
+            const int64_t above = CP_MAX(0, -top);
+            for (int k = 0; k < kernel; k++) r.line_at[k] = (float)(CP_MAX(0, k - above) * iw);
+            r.place = first_place + (top + above) * iw;
+            r.indices = indices + i * indices_pitch;
+        }
         if (vectors > 0) {
-            pool2d_outputs(s, r, 0, rows, vectors, true, kernel, step, op, stream);
+            pool2d_outputs(s, r, 0, &rows, vectors, true, kernel, step, op, indexed, stream);
             continue;
         }
         int64_t v = 0;
         for (; v + POOL2D_CHUNK < s.vectors; v += POOL2D_CHUNK) {
-            pool2d_outputs_kept(s, r, v * CP_WIDE, POOL2D_CHUNK, false, kernel, step, op, stream);
+            pool2d_outputs_kept(s, r, v * CP_WIDE, POOL2D_CHUNK, false, kernel, step, op, indexed, stream);
         }
-        for (; v + 1 < s.vectors; v++) pool2d_outputs_kept(s, r, v * CP_WIDE, 1, false, kernel, step, op, stream);
-        pool2d_outputs_kept(s, r, v * CP_WIDE, 1, true, kernel, step, op, stream);
-        float *const oldest = r.kept[0];
+        for (; v + 1 < s.vectors; v++) pool2d_outputs_kept(s, r, v * CP_WIDE, 1, false, kernel, step, op, indexed, stream);
+        pool2d_outputs_kept(s, r, v * CP_WIDE, 1, true, kernel, step, op, indexed, stream);
+        float *const oldest = r.kept[0], *const oldest_at = r.kept_at[0];
         r.kept[0] = r.kept[kernel - step == 2];
         r.kept[kernel - step == 2] = oldest;
+        r.kept_at[0] = r.kept_at[kernel - step == 2];
+        r.kept_at[kernel - step == 2] = oldest_at;
     }
 }
 
-static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, const int step, const pool2d_op op) {
+static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, const int step, const pool2d_op op,
+                                    const bool indexed) {
     const convpool_pool2d_desc *d = a->desc;
+    const bool stream = a->stream && !indexed;
     pool2d_strip s = {.j = -1};
     float cells[POOL2D_STRIP];
     for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
-        const float *src = (const float *)a->src + c * a->src_strides.channel;
-        float *dst = (float *)a->dst + c * a->dst_strides.channel;
         for (int64_t j = 0; j < d->ow; j += s.vectors * CP_WIDE) {
             if (j != s.j) {
                 s = pool2d_strip_of(d, j);
                 if (op == POOL2D_SUM) pool2d_strip_cells(&s, d, cells);
             }
-#define POOL2D_CASE(n)                                                                                                             \
+#define POOL2D_HOLD(n)                                                                                                             \
     case n:                                                                                                                        \
-        pool2d_strip_rows(a, &s, cells, src, dst, n, kernel, step, op, false);                                                     \
+        pool2d_strip_rows(a, &s, c, cells, n, kernel, step, op, indexed, false);                                                   \
         break;
-            switch (s.vectors) {
-                POOL2D_CASE(1)
-                POOL2D_CASE(2)
-                POOL2D_CASE(3)
-                POOL2D_CASE(4)
-                POOL2D_CASE(5)
-                POOL2D_CASE(6)
-                POOL2D_CASE(7)
-                POOL2D_CASE(8)
+#define POOL2D_HOLD_BUT_PLACES(n)                                                                                                  \
+    case n:                                                                                                                        \
+        if (!indexed) pool2d_strip_rows(a, &s, c, cells, n, kernel, step, op, false, false);                                       \
+        break;
+            switch (indexed && s.vectors > POOL2D_HELD / 2 ? 0 : s.vectors) {
+                POOL2D_HOLD(1)
+                POOL2D_HOLD(2)
+                POOL2D_HOLD(3)
+                POOL2D_HOLD(4)
+                POOL2D_HOLD_BUT_PLACES(5)
+                POOL2D_HOLD_BUT_PLACES(6)
+                POOL2D_HOLD_BUT_PLACES(7)
+                POOL2D_HOLD_BUT_PLACES(8)
             default:
-                if (a->stream && s.x >= 0) {
-                    pool2d_strip_rows(a, &s, cells, src, dst, 0, kernel, step, op, true);
+                if (stream && s.x >= 0) {
+                    pool2d_strip_rows(a, &s, c, cells, 0, kernel, step, op, indexed, true);
                 } else {
-                    pool2d_strip_rows(a, &s, cells, src, dst, 0, kernel, step, op, false);
+                    pool2d_strip_rows(a, &s, c, cells, 0, kernel, step, op, indexed, false);
                 }
                 break;
             }
         }
     }
-    if (a->stream) vw_stream_end();
+    if (stream) vw_stream_end();
 }
-#undef POOL2D_CASE
+#undef POOL2D_HOLD
+#undef POOL2D_HOLD_BUT_PLACES
 
-/* Which columns of a block exist, for each tap. */
-typedef struct pool2d_edge {
-    v16_mask near[POOL2D_KERNEL], far[POOL2D_KERNEL];
-} pool2d_edge;
+static CP_NOINLINE void pool2d_max_2x2s1(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_MAX, false); }
+static CP_NOINLINE void pool2d_max_2x2s2(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_MAX, false); }
+static CP_NOINLINE void pool2d_max_3x3s1(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_MAX, false); }
+static CP_NOINLINE void pool2d_max_3x3s2(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_MAX, false); }
+static CP_NOINLINE void pool2d_sum_2x2s1(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_SUM, false); }
+static CP_NOINLINE void pool2d_sum_2x2s2(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_SUM, false); }
+static CP_NOINLINE void pool2d_sum_3x3s1(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_SUM, false); }
+static CP_NOINLINE void pool2d_sum_3x3s2(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_SUM, false); }
 
-/* Two neighbouring taps of stride 2 share their loads, p[0..15] and p[16..31]; a last one reads p[0..15] and p[15..30]. */
-static CP_INLINE int pool2d_far(int tap, int kernel) { return tap + 1 < kernel ? 16 : 15; }
-
-/* Of the block whose first window begins at column x of `width`. */
-static pool2d_edge pool2d_edge_of(int64_t x, int64_t width, int kernel) {
-    pool2d_edge edge;
-    for (int tap = 0; tap < POOL2D_KERNEL; tap++) {
-        const int64_t near = x + tap, far = near + pool2d_far(tap, kernel);
-        edge.near[tap] = v16_range(-near, width - near);
-        edge.far[tap] = v16_range(-far, width - far);
-    }
-    return edge;
-}
-
-static CP_INLINE v16 pool2d_load16(const float *p, v16_mask mask, const pool2d_op op) {
-    return op == POOL2D_MAX ? v16_load_or(p, mask, v16_set1(-INFINITY)) : v16_load_masked(p, mask);
-}
-
-/* The taps of one row of 16 windows, the first of which begins at p; for stride 2 in the order of v16_pick_even. */
-static CP_INLINE void pool2d_block_taps(const float *p, const int kernel, const int step, const pool2d_op op,
-                                        const pool2d_edge *edge, v16 *taps) {
-    if (edge != NULL) {
-        CP_UNROLL
-        for (int tap = 0; tap < kernel; tap += step) {
-            const v16 near = pool2d_load16(p + tap, edge->near[tap], op);
-            taps[tap] = near;
-            if (step == 1) continue;
-            const v16 far = pool2d_load16(p + tap + pool2d_far(tap, kernel), edge->far[tap], op);
-            taps[tap] = tap + 1 < kernel ? v16_pick_even(near, far) : v16_pick_even15(near, far);
-            if (tap + 1 < kernel) taps[tap + 1] = v16_pick_odd(near, far);
-        }
-    } else if (step == 1) {
-        taps[0] = v16_load(p);
-        taps[1] = v16_ahead1(taps[0], p);
-        if (kernel == 3) taps[2] = v16_ahead2(taps[0], p);
-    } else {
-        const v16 near = v16_load(p), far = v16_load(p + 16);
-        taps[0] = v16_pick_even(near, far);
-        taps[1] = v16_pick_odd(near, far);
-        if (kernel == 3) taps[2] = v16_even_ahead(taps[0], p);
-    }
-}
-
-/* Columns of a plane in blocks of 16: those at the ends of a row, whose windows may cross its borders, and whole windows. */
-typedef struct pool2d_columns16 {
-    int ends;
-    int64_t at[3];
-    pool2d_edge edges[3];
-    v16 cells[3]; /* that count in an average's divisor */
-    int64_t n;    /* columns of a block at an end */
-    int64_t inside, inside_end;
-} pool2d_columns16;
-
-static void pool2d_columns16_init(pool2d_columns16 *x, const convpool_pool2d_desc *d, int kernel, int step) {
-    const int64_t last = d->iw - kernel + d->pad_left, begin = cp_ceil_div(d->pad_left, step);
-    const int64_t end = last < 0 ? 0 : CP_MIN(d->ow, last / step + 1);
-    *x = (pool2d_columns16){.n = CP_MIN(16, d->ow), .inside_end = d->ow};
-    if (begin > 0 || x->n < 16) {
-        x->at[x->ends++] = 0;
-        x->inside = x->n;
-    }
-    if (end < d->ow && (x->ends == 0 || d->ow > x->n)) {
-        x->at[x->ends++] = d->ow - x->n;
-        x->inside_end = d->ow - x->n;
-    }
-    if (x->inside < x->inside_end && x->inside_end - 16 < begin) { /* too few for a block of whole windows */
-        x->at[x->ends++] = CP_MIN(x->inside, d->ow - x->n);
-        x->inside = x->inside_end;
-    }
-    for (int e = 0; e < x->ends; e++) {
-        float cells[16] = {0};
-        for (int64_t p = 0; p < x->n; p++) cells[p] = (float)pool2d_columns(d, x->at[e] + p).cells;
-        x->cells[e] = v16_load(cells);
-        x->edges[e] = pool2d_edge_of(x->at[e] * step - d->pad_left, d->iw, kernel);
-    }
-}
-
-/* 16 columns of a plane with indices. `first` is the place of each window's first real tap within its row. */
-static CP_INLINE void pool2d_block_at(const cp_pool2d_band *a, const float *row, const pool2d_axis *y, int64_t x, v16 first,
-                                      v16 *max, v16 *at, const int kernel, const int step, const pool2d_edge *edge) {
-    const int64_t width = a->desc->iw;
-    *max = v16_set1(-INFINITY);
-    *at = v16_add(first, v16_set1((float)(y->begin * width)));
-    for (int64_t ty = y->begin; ty < y->end; ty++) {
-        v16 taps[POOL2D_KERNEL];
-        pool2d_block_taps(row + ty * a->src_strides.row + x, kernel, step, POOL2D_MAX, edge, taps);
-        v16 row_at = v16_set1((float)(ty * width));
-        CP_UNROLL
-        for (int tap = 1; tap < kernel; tap++) v16_max_first_at(&taps[0], &row_at, taps[tap], v16_set1((float)(ty * width + tap)));
-        v16_max_first_at(max, at, taps[0], row_at);
-    }
-    if (step == 2) {
-        *max = v16_in_order(*max);
-        *at = v16_in_order(*at);
-    }
-}
-
-/* Maxima of square windows with their indices, row by row. Places are relative to where the windows of a block begin, and floats,
- * which planes of less than 2^24 cells allow. */
-static CP_INLINE void pool2d_blocks_at(const cp_pool2d_band *a, const int kernel, const int step) {
-    const convpool_pool2d_desc *d = a->desc;
-    pool2d_columns16 x;
-    v16 firsts[4], column;
-    float steps[16], first[32] = {0};
-    pool2d_columns16_init(&x, d, kernel, step);
-    for (int k = 0; k < 16; k++) steps[k] = (float)(k * step);
-    column = v16_load(steps);
-    for (int e = 0; e < 4; e++) {
-        for (int k = 0; k < 16; k++) {
-            first[k * step] = e >= x.ends ? 0.0f : (float)CP_MAX(0, d->pad_left - (x.at[e] + k) * step);
-        }
-        firsts[e] = step == 1 ? v16_load(first) : v16_pick_even(v16_load(first), v16_load(first + 16));
-    }
-    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
-        const float *plane = (const float *)a->src + c * a->src_strides.channel - d->pad_left;
-        for (int64_t i = a->row; i < a->row + a->rows; i++) {
-            const pool2d_axis y = pool2d_rows(d, i);
-            const float *row = plane + y.origin * a->src_strides.row;
-            float *dst = (float *)a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
-            int64_t *indices = a->indices + c * a->indices_strides.channel + i * a->indices_strides.row;
-            const int64_t base = a->index_base + c * a->index_plane + y.origin * d->iw - d->pad_left;
-            v16 max, at;
-            for (int e = 0; e < x.ends; e++) {
-                const int64_t j = x.at[e];
-                pool2d_block_at(a, row, &y, j * step, firsts[e], &max, &at, kernel, step, &x.edges[e]);
-                at = v16_add(at, column);
-                if (x.n == 16) {
-                    v16_store(dst + j, max);
-                    v16_store_places(indices + j, at, base + j * step);
-                } else {
-                    int64_t places[16];
-                    v16_storen(dst + j, max, x.n);
-                    v16_store_places(places, at, base + j * step);
-                    memcpy(indices + j, places, (size_t)x.n * sizeof *places);
-                }
-            }
-            for (int64_t block = x.inside; block < x.inside_end; block += 16) {
-                const int64_t j = CP_MIN(block, x.inside_end - 16);
-                pool2d_block_at(a, row, &y, j * step, firsts[3], &max, &at, kernel, step, NULL);
-                v16_store(dst + j, max);
-                v16_store_places(indices + j, v16_add(at, column), base + j * step);
-            }
-        }
-    }
-}
-
-static CP_NOINLINE void pool2d_max_2x2s1(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_MAX); }
-static CP_NOINLINE void pool2d_max_2x2s2(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_MAX); }
-static CP_NOINLINE void pool2d_max_3x3s1(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_MAX); }
-static CP_NOINLINE void pool2d_max_3x3s2(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_MAX); }
-static CP_NOINLINE void pool2d_sum_2x2s1(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_SUM); }
-static CP_NOINLINE void pool2d_sum_2x2s2(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_SUM); }
-static CP_NOINLINE void pool2d_sum_3x3s1(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_SUM); }
-static CP_NOINLINE void pool2d_sum_3x3s2(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_SUM); }
-
-static CP_NOINLINE void pool2d_max_2x2s1_at(const cp_pool2d_band *a) { pool2d_blocks_at(a, 2, 1); }
-static CP_NOINLINE void pool2d_max_2x2s2_at(const cp_pool2d_band *a) { pool2d_blocks_at(a, 2, 2); }
-static CP_NOINLINE void pool2d_max_3x3s1_at(const cp_pool2d_band *a) { pool2d_blocks_at(a, 3, 1); }
-static CP_NOINLINE void pool2d_max_3x3s2_at(const cp_pool2d_band *a) { pool2d_blocks_at(a, 3, 2); }
+static CP_NOINLINE void pool2d_max_2x2s1_at(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_MAX, true); }
+static CP_NOINLINE void pool2d_max_2x2s2_at(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_MAX, true); }
+static CP_NOINLINE void pool2d_max_3x3s1_at(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_MAX, true); }
+static CP_NOINLINE void pool2d_max_3x3s2_at(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_MAX, true); }
 
 /* The kernel of a small window, or NULL. */
 static void (*pool2d_small(const cp_pool2d_band *a))(const cp_pool2d_band *) {
