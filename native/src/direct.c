@@ -230,15 +230,15 @@ static patches_parts patches_parts_of(const cp_direct *p, int64_t pixels) {
     const convpool_conv2d_desc *d = p->desc;
     const cp_patches_band band = band_of(p, p->flat ? p->ow - 1 : 0, pixels);
     const int64_t all = cp_ceil_div(pixels, CP_PATCHES_PIXELS);
-    /* Tiles across the end of a row, and the last one where a task is too small for it. */
+    /* Tiles across the end of a row; the last one may cross an end again. */
     const int64_t ends = band.gapless || p->ow % CP_PANEL == 0 ? 0 : (pixels - 1) / p->ow;
-    const int64_t copied = d->kh * d->kw == 1 ? all : CP_MIN(all, ends + 1);
+    const int64_t copied = d->kh * d->kw == 1 ? all : CP_MIN(all, 2 * ends);
     const int64_t bytes[] = {
         CP_PATCHES_SLACK * (int64_t)sizeof(float),
         (band.plane * p->group_in + CP_PATCHES_SLACK) * (int64_t)sizeof(float),
         (copied * p->products * CP_PATCHES_PIXELS + CP_PATCHES_SLACK) * (int64_t)sizeof(float),
         p->products * (int64_t)sizeof(int32_t),
-        cp_ceil_div(pixels, CP_BLOCK) * (int64_t)sizeof(cp_patches_tile),
+        cp_ceil_div(pixels, CP_MIN(p->ow, CP_BLOCK)) * (int64_t)sizeof(cp_patches_tile),
     };
     int64_t at[6] = {0};
     for (int i = 0; i < 5; i++) cp_align(at[i] + bytes[i], &at[i + 1]);
@@ -410,24 +410,24 @@ static double channels_cost(const cp_direct *p) {
 }
 
 /* conv2d_patches does what the output channels need, at least 4 of them at a time, and pays for filling each row of the band, for
- * copying tiles that cross the end of a row, for the lanes that the last pixels leave empty, for each line of weights that it waits
- * for, and for input beyond L1. */
+ * tiles that cross the end of a row, which are copied or computed twice, for the lanes that the last pixels leave empty, for each
+ * line of weights that it waits for, and for input beyond L1. */
 static double patches_cost(const cp_direct *p) {
     const convpool_conv2d_desc *d = p->desc;
     const double l1 = 32 << 10;
     const double pixels = (double)p->oh * (double)p->ow, width = (double)p->ow, products = (double)p->products;
-    const double lanes = ceil(pixels / 16) * 16 / pixels, outputs = CP_MAX(4, (double)p->group_out) / (double)CP_PANEL;
+    const double outputs = CP_MAX(4, (double)p->group_out) / (double)CP_PANEL, lanes = ceil(pixels / 16) * 16 / pixels;
     if (p->flat) return outputs * lanes * (products + 5) + 0.5 * products + 35 * outputs * products / pixels;
-    const bool gapless = d->kw == 1 || p->ow % CP_PANEL == 0, pointwise = d->kh * d->kw == 1;
-    const double copied = pointwise ? 1 : gapless ? 0 : CP_MIN(1, (double)CP_PATCHES_PIXELS / width);
-    const double columns = (double)reach(p->ow, d->stride_w, d->kw, d->dilation_w);
-    const double task_rows = CP_MAX(1, CP_MIN((double)p->oh, 1024 / width));
-    const double rows =
-        CP_MIN((double)d->kh, (double)d->stride_h + (double)((d->kh - 1) * d->dilation_h) / task_rows); /* of src for one of dst */
-    const double band = (double)p->group_in * rows * (50 + 0.8 * columns) / width;
+    const bool gapless = d->kw == 1 || p->ow % CP_PANEL == 0;
+    const double twice = ceil(width / 16) * 16 / width - 1, copied = CP_MIN(1, (double)CP_PATCHES_PIXELS / width) * 0.5;
+    const double ends = d->kh * d->kw == 1 ? 0.3 : gapless ? 0 : width < 16 ? copied : CP_MIN(copied, twice * outputs);
+    const double columns = (double)reach(p->ow, d->stride_w, d->kw, d->dilation_w), task_rows = CP_MIN(pixels, 1024) / width;
+    const double more_rows = (double)((d->kh - 1) * d->dilation_h) / CP_MAX(1, task_rows);
+    const double rows = CP_MIN((double)d->kh, (double)d->stride_h + more_rows); /* of src for one of dst */
+    const double band = (double)p->group_in * rows * (30 + 0.5 * columns) / width;
     const double reads = (double)p->group_in * (double)d->kh * columns * sizeof(float) / l1;
-    const double waits = reads > 1 ? 1 + 0.1 * reads : 1;
-    return outputs * lanes * (products * waits + 5) + 0.3 * copied * products + band + 35 * outputs * products / pixels;
+    const double waits = (reads > 1 ? 0.07 * reads : 0) + 15 / pixels;
+    return outputs * (lanes * (products + 5) + products * waits) + ends * products + band;
 }
 
 /* conv2d_image pays for the ends of a row; conv2d_width for loads, for starting and ending each vector, and for the lanes that a

@@ -148,9 +148,9 @@ typedef struct cp_patches_band {
 
 /* Two vectors of pixels that conv2d_patches works on at once. */
 typedef struct cp_patches_tile {
-    int32_t pixel;  /* the first, counted from the task's first */
-    int32_t copied; /* x holds what the pixels read side by side, or else the vectors of a product lie somewhere in the band */
-    int32_t x[2];   /* floats from `band` to the first product of either vector */
+    int64_t copied;   /* x holds what the pixels read side by side, or else the vectors of a product lie somewhere in the band */
+    int32_t pixel[2]; /* the first of either vector, counted from the task's first */
+    int32_t x[2];     /* floats from `band` to the first product of either vector */
 } cp_patches_tile;
 
 /* conv2d_patches: some pixels of some output channels of a group, planes on both sides, lanes along the pixels. */

@@ -131,47 +131,74 @@ static CP_NOINLINE void patches_copy(const cp_conv2d_patches *a, int64_t first, 
     }
 }
 
-/* The same of all tiles for kernels of one tap where rows follow each other without gaps: one run from each plane. */
+/* The same of all pixels for kernels of one tap where rows follow each other without gaps: one run from each plane. */
 static void patches_copy_planes(const cp_conv2d_patches *a, int64_t tiles) {
     for (int64_t c = 0; c < a->in_channels; c++) {
         const float *from = a->src + c * a->src_strides.channel + a->first;
         float *to = a->x + c * PATCHES_PIXELS;
-        for (int64_t t = 0; t < tiles; t++, to += a->in_channels * PATCHES_PIXELS) {
-            const int64_t p = t < tiles - 1 ? t * PATCHES_PIXELS : a->tiles[t].pixel, n = a->pixels - p;
-            if (n >= PATCHES_PIXELS) {
-                vw_store(to, vw_load(from + p));
-                vw_store(to + CP_WIDE, vw_load(from + p + CP_WIDE));
-            } else {
-                vw_store(to, vw_loadn(from + p, CP_MIN(CP_WIDE, n)));
-                vw_store(to + CP_WIDE, vw_loadn(from + p + CP_WIDE, CP_MAX(0, n - CP_WIDE)));
-            }
+        for (int64_t t = 0; t < tiles - 1; t++, to += a->in_channels * PATCHES_PIXELS) {
+            vw_store(to, vw_load(from + t * PATCHES_PIXELS));
+            vw_store(to + CP_WIDE, vw_load(from + t * PATCHES_PIXELS + CP_WIDE));
+        }
+        for (int q = 0; q < 2; q++) {
+            vw_store(to + q * CP_WIDE, vw_loadn(from + a->tiles[tiles - 1].pixel[q], CP_MIN(CP_WIDE, a->pixels)));
         }
     }
 }
 
-/* Cuts the pixels into tiles and copies what has to be. The last tile overlaps the one before and computes the same again; it may
- * be a single vector. */
-static void patches_tiles(const cp_conv2d_patches *a, bool flat, int64_t tiles, bool half) {
-    const bool pointwise = a->desc->kh * a->desc->kw == 1;
+/* How the pixels of a task make vectors: all as one row, or row by row where the lanes that are computed twice cost less than
+ * copying would. A vector that does not fit overlaps the one before it, and computes the same again. */
+typedef struct patches_vectors {
+    int64_t row;   /* pixels of a row */
+    int64_t a_row; /* vectors of a row */
+    int64_t n;     /* of all */
+    int64_t lanes; /* that are pixels */
+} patches_vectors;
+
+static patches_vectors patches_vectors_of(const cp_conv2d_patches *a) {
+    const int64_t outputs = a->desc->out_channels / a->desc->groups; /* not of a call: others use what it has copied */
+    const int64_t lanes = cp_ceil_div(a->columns, CP_WIDE) * CP_WIDE, copy = CP_WIDE * 3 / 4; /* as many channels' products */
+    const bool rows = a->desc->kh * a->desc->kw > 1 && !a->layout.gapless && a->columns >= CP_WIDE &&
+                      (lanes - a->columns) * outputs < copy * CP_MIN(a->columns, PATCHES_PIXELS);
+    patches_vectors v = {.row = rows ? a->columns : a->pixels};
+    v.a_row = cp_ceil_div(v.row, CP_WIDE);
+    v.n = a->pixels / v.row * v.a_row;
+    v.lanes = CP_MIN(CP_WIDE, v.row);
+    return v;
+}
+
+/* Finds out where tiles read, and copies what has to be. */
+static void patches_tiles(const cp_conv2d_patches *a, bool flat, const patches_vectors *vectors) {
+    const cp_patches_band *band = &a->layout;
+    const bool pointwise = a->desc->kh * a->desc->kw == 1, rows = vectors->row < a->pixels;
+    const int64_t pitch = band->row_step * band->phases * band->phase;
+    const int64_t origin = a->first - band->row * a->columns - band->column;
     float *x = a->x;
-    for (int64_t t = 0; t < tiles; t++) {
-        const int64_t size = t == tiles - 1 && half ? CP_WIDE : PATCHES_PIXELS;
-        const int64_t pixel = t == tiles - 1 ? CP_MAX(0, a->pixels - size) : t * PATCHES_PIXELS;
-        cp_patches_tile *tile = &a->tiles[t];
-        tile->pixel = (int32_t)pixel;
-        tile->copied = pointwise || pixel + size > a->pixels;
-        for (int64_t v = 0; v < size && tile->copied == 0; v += CP_WIDE) {
-            tile->copied = !a->layout.gapless && (a->first + pixel + v) % a->columns > a->columns - CP_WIDE;
-            tile->x[v / CP_WIDE] = (int32_t)patches_position(a, pixel + v);
-        }
-        if (tile->copied != 0) {
-            tile->x[0] = (int32_t)(x - a->band);
-            tile->x[1] = tile->x[0] + CP_WIDE;
-            for (int64_t v = 0; v < size && !flat; v += CP_WIDE) {
-                patches_copy(a, pixel + v, CP_MIN(CP_WIDE, a->pixels - pixel - v), x + v);
+    int64_t row = 0, j = 0, pixel = 0, position = 0; /* of a vector; a lone last one counts twice */
+    for (int64_t i = 0; i < vectors->n; i += 2) {
+        cp_patches_tile *tile = &a->tiles[i / 2];
+        tile->copied = pointwise;
+        for (int64_t q = 0; q < 2; q++) {
+            if (i + q < vectors->n) {
+                const int64_t column = CP_MIN(j, vectors->row - vectors->lanes);
+                pixel = row * vectors->row + column;
+                position = band->gapless ? origin + pixel : rows ? row * pitch + column : patches_position(a, pixel);
+                tile->copied |= !band->gapless && !rows && pixel % a->columns > a->columns - CP_WIDE;
+                j += CP_WIDE;
+                if (j >= vectors->row) {
+                    j = 0;
+                    row++;
+                }
             }
-            x += a->products * PATCHES_PIXELS;
+            tile->pixel[q] = (int32_t)pixel;
+            tile->x[q] = (int32_t)position;
         }
+        if (tile->copied == 0) continue;
+        for (int64_t q = 0; q < 2; q++) {
+            tile->x[q] = (int32_t)(x + q * CP_WIDE - a->band);
+            if (!flat) patches_copy(a, tile->pixel[q], vectors->lanes, x + q * CP_WIDE);
+        }
+        x += a->products * PATCHES_PIXELS;
     }
 }
 
@@ -213,8 +240,8 @@ static CP_INLINE void patches_step(const float *x0, const float *x1, const float
     }
 }
 
-static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_tile *tile, int64_t channel, bool simple,
-                                   const int vectors, const int channels) {
+static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_tile *tile, int64_t channel, int64_t lanes,
+                                   bool simple, const int vectors, const int channels) {
     vw acc[CP_TILE][2];
     const float *w = a->weights + channel * a->products, *x[2] = {a->band + tile->x[0], a->band + tile->x[1]};
     CP_UNROLL
@@ -230,27 +257,31 @@ static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_
             patches_step(x[0] + a->offset[k], x[vectors - 1] + a->offset[k], w, vectors, channels, acc);
         }
     }
-    const int64_t p = a->first + tile->pixel, n = CP_MIN(vectors * CP_WIDE, a->pixels - tile->pixel);
-    if (!simple || n < vectors * CP_WIDE) {
+    if (!simple) {
         float t[CP_TILE][PATCHES_PIXELS];
         CP_UNROLL
         for (int o = 0; o < channels; o++) {
             vw_store(t[o], acc[o][0]);
             vw_store(t[o] + CP_WIDE, acc[o][1]);
         }
-        for (int o = 0; o < channels; o++) patches_finish(a, t[o], channel + o, p, n);
+        for (int o = 0; o < channels; o++) {
+            for (int q = 0; q < vectors; q++) {
+                patches_finish(a, t[o] + q * CP_WIDE, channel + o, a->first + tile->pixel[q], lanes);
+            }
+        }
         return;
     }
     const vw lo = vw_set1(a->activation.lo), hi = vw_set1(a->activation.hi);
     CP_UNROLL
-    for (int o = 0; o < channels; o++) {
-        float *dst = a->dst + (channel + o) * a->dst_strides.channel + p;
+    for (int q = 0; q < vectors; q++) {
+        const int64_t p = a->first + tile->pixel[q];
+        float *dst = a->dst + channel * a->dst_strides.channel + p;
+        const float *residual = a->residual == NULL ? NULL : a->residual + channel * a->residual_strides.channel + p;
         CP_UNROLL
-        for (int q = 0; q < vectors; q++) {
+        for (int o = 0; o < channels; o++) {
             vw y = acc[o][q];
-            if (a->residual != NULL)
-                y = vw_add(y, vw_load(a->residual + (channel + o) * a->residual_strides.channel + p + q * CP_WIDE));
-            vw_store(dst + q * CP_WIDE, vw_clip(y, lo, hi));
+            if (residual != NULL) y = vw_add(y, vw_load(residual + o * a->residual_strides.channel));
+            vw_store(dst + o * a->dst_strides.channel, vw_clip(y, lo, hi));
         }
     }
 }
@@ -290,28 +321,29 @@ static void patches_clipped(const cp_conv2d_patches *a) {
 }
 
 static void CP_NAME(conv2d_patches)(const cp_conv2d_patches *a) {
-    const int64_t tiles = cp_ceil_div(a->pixels, PATCHES_PIXELS), parts = cp_ceil_div(a->channels, CP_TILE);
-    const bool simple = a->activation.kind == CONVPOOL_ACTIVATION_CLIP && patches_gapless(a);
+    const patches_vectors vectors = patches_vectors_of(a);
+    const int64_t tiles = cp_ceil_div(vectors.n, 2), parts = cp_ceil_div(a->channels, CP_TILE);
+    const bool simple = a->activation.kind == CONVPOOL_ACTIVATION_CLIP && patches_gapless(a) && vectors.lanes == CP_WIDE;
     const bool flat = a->flat && a->src_strides.row == a->desc->iw;
     if (a->clip_taps) {
         patches_clipped(a);
         return;
     }
-    const bool half = a->pixels - (tiles - 1) * PATCHES_PIXELS <= CP_WIDE; /* of the last tile */
     if (!a->packed) {
         if (!flat) patches_band(a);
-        patches_tiles(a, flat, tiles, half);
+        patches_tiles(a, flat, &vectors);
         if (flat) patches_copy_planes(a, tiles);
     }
     for (int64_t part = 0; part < parts; part++) {
         const int64_t first = part * a->channels / parts, channels = (part + 1) * a->channels / parts - first;
-        for (int64_t t = 0; t < tiles - half; t++) {
-#define PATCHES_TILE(n) patches_tile(a, &a->tiles[t], first, simple, 2, n)
+        const cp_patches_tile *tile = a->tiles, *end = tile + vectors.n / 2;
+        for (; tile < end; tile++) {
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, 2, n)
             CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
         }
-        if (half) {
-#define PATCHES_TILE(n) patches_tile(a, &a->tiles[tiles - 1], first, simple, 1, n)
+        if (vectors.n % 2 != 0) {
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, 1, n)
             CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
         }
