@@ -294,17 +294,17 @@ static void test_widest(rng *r, guarded *g, guard_side side) {
     p = guarded_place(g, CP_WIDE * sizeof(float), sizeof(float), 0, side);
     float line[2 * CP_WIDE];
     for (int i = 0; i < 2 * CP_WIDE; i++) line[i] = any_bits(r);
-    const vw lo = vw_load(line), hi = vw_load(line + CP_WIDE), hi_early = vw_load(line + CP_WIDE - 1);
+    const vw lo = vw_load(line), hi = vw_load(line + CP_WIDE);
     vw_store(out[0], vw_in_order(vw_pick_even(lo, hi)));
     vw_store(out[1], vw_in_order(vw_pick_odd(lo, hi)));
-    vw_store(out[2], vw_in_order(vw_pick_even_last(lo, hi_early)));
+    vw_store(out[2], vw_in_order(vw_pick_ahead(vw_pick_odd(lo, hi), s)));
     vw_store(out[3], vw_fma(va, vb, vc));
     vw_store(out[4], vw_set1(s));
     vw_store(out[5], vw_clip(va, vw_set1(-1.0f), vw_set1(2.0f)));
     for (int i = 0; i < CP_WIDE; i++) {
         expect("vw_pick_even", line[2 * i], out[0][i], (float)i, 0, 0);
         expect("vw_pick_odd", line[2 * i + 1], out[1][i], (float)i, 0, 0);
-        expect("vw_pick_even_last", line[2 * i], out[2][i], (float)i, 0, 0);
+        expect("vw_pick_ahead", i + 1 < CP_WIDE ? line[2 * i + 3] : s, out[2][i], (float)i, 0, 0);
         expect("vw_fma", oracle_fma(a[i], b[i], c[i]), out[3][i], a[i], b[i], c[i]);
         expect("vw_set1", s, out[4][i], s, 0, 0);
         expect("vw_clip", a[i] < -1.0f ? -1.0f : a[i] > 2.0f ? 2.0f : a[i], out[5][i], a[i], -1, 2);

@@ -30,6 +30,10 @@ static CP_INLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) { return _mm256_blend
 static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(2, 0, 2, 0)); }
 static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 3, 1)); }
 static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 2, 0)); }
+static CP_INLINE v8 v8_pick_ahead(v8 picked, float next) {
+    const v8 moved = _mm256_permutevar8x32_ps(picked, _mm256_setr_epi32(1, 4, 3, 6, 5, 2, 7, 0));
+    return _mm256_blend_ps(moved, _mm256_set1_ps(next), 0x80);
+}
 static CP_INLINE v8 v8_in_order(v8 picked) {
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(picked), _MM_SHUFFLE(3, 1, 2, 0)));
 }

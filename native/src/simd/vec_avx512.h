@@ -66,7 +66,10 @@ static CP_INLINE vw_mask vw_range(int64_t begin, int64_t end) {
 static CP_INLINE vw vw_load_masked(const float *p, vw_mask m) { return _mm512_maskz_loadu_ps(m, p); }
 static CP_INLINE vw vw_pick_even(vw lo, vw hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(2, 0, 2, 0)); }
 static CP_INLINE vw vw_pick_odd(vw lo, vw hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 3, 1)); }
-static CP_INLINE vw vw_pick_even_last(vw lo, vw hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 2, 0)); }
+static CP_INLINE vw vw_pick_ahead(vw picked, float next) {
+    const __m512i from = _mm512_setr_epi32(1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 2, 15, 16);
+    return _mm512_permutex2var_ps(picked, from, _mm512_castps128_ps512(_mm_set_ss(next)));
+}
 static CP_INLINE vw vw_in_order(vw picked) {
     return _mm512_castpd_ps(_mm512_permutexvar_pd(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), _mm512_castps_pd(picked)));
 }

@@ -50,6 +50,9 @@ static inline v8 v8_if_masked(v8_mask m, v8 yes, v8 no) {
 static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { return v8_of(vuzp1q_f32(lo.lo, lo.hi), vuzp1q_f32(hi.lo, hi.hi)); }
 static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { return v8_of(vuzp2q_f32(lo.lo, lo.hi), vuzp2q_f32(hi.lo, hi.hi)); }
 static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { return v8_of(vuzp1q_f32(lo.lo, lo.hi), vuzp2q_f32(hi.lo, hi.hi)); }
+static CP_INLINE v8 v8_pick_ahead(v8 picked, float next) {
+    return v8_of(vextq_f32(picked.lo, picked.hi, 1), vextq_f32(picked.hi, vdupq_n_f32(next), 1));
+}
 static CP_INLINE v8 v8_in_order(v8 picked) { return picked; }
 static CP_INLINE v8 v8_before(v8 previous, v8 x) { return v8_of(vextq_f32(previous.hi, x.lo, 3), vextq_f32(x.lo, x.hi, 3)); }
 static CP_INLINE v8 v8_after(v8 x, v8 next) { return v8_of(vextq_f32(x.lo, x.hi, 1), vextq_f32(x.hi, next.lo, 1)); }

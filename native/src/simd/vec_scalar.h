@@ -64,6 +64,8 @@ static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i] : 
 static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i + 1] : hi.f[2 * i - 7]); }
 /* The even ones of lo = p[0..7], hi = p[7..14]; p[15] need not exist. */
 static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i] : hi.f[2 * i - 7]); }
+/* From picked ones to those that follow them, the last of which is `next`. */
+static CP_INLINE v8 v8_pick_ahead(v8 picked, float next) { CP_LANES(i < 7 ? picked.f[i + 1] : next); }
 static CP_INLINE v8 v8_in_order(v8 picked) { return picked; }
 /* One place on: the last lane of `previous`, then all of x but its last; or all of x but its first, then the first of `next`. Of
  * picks, the same in their order. */

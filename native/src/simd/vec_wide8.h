@@ -19,10 +19,10 @@ typedef v8_mask vw_mask;
 static CP_INLINE void vw_storen(float *p, vw a, int64_t n) { v8_storen(p, a, n); }
 static CP_INLINE vw_mask vw_range(int64_t begin, int64_t end) { return v8_range(begin, end); }
 static CP_INLINE vw vw_load_masked(const float *p, vw_mask m) { return v8_load_masked(p, m); }
-/* Of lo and hi, CP_WIDE neighbours each, as v8_pick_even and v8_pick_odd; of the last pick, hi begins with the last of lo. */
+/* Of lo and hi, CP_WIDE neighbours each, as v8_pick_even and v8_pick_odd. */
 static CP_INLINE vw vw_pick_even(vw lo, vw hi) { return v8_pick_even(lo, hi); }
 static CP_INLINE vw vw_pick_odd(vw lo, vw hi) { return v8_pick_odd(lo, hi); }
-static CP_INLINE vw vw_pick_even_last(vw lo, vw hi) { return v8_pick_even7(lo, hi); }
+static CP_INLINE vw vw_pick_ahead(vw picked, float next) { return v8_pick_ahead(picked, next); }
 static CP_INLINE vw vw_in_order(vw picked) { return v8_in_order(picked); }
 /* One place on: the last lane of `previous`, then all of x but its last; or all of x but its first, then the first of `next`. Of
  * picks, the same in their order. */

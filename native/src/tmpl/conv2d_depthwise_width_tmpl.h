@@ -1,158 +1,202 @@
 /* SPDX-License-Identifier: MIT
  * Depthwise 3x3 and 5x5 convolution of planes with the widest vectors along the width, stride 1 and 2.
  *
- * Tile:       4 output rows x one vector, 8 rows with AVX-512 and stride 1: each input row is loaded once for all outputs that need
- *             it.
- * Registers:  4 accumulators, 9 weights and 3 inputs are all 16 of AVX2; the 25 weights of 5x5 stay in those of AVX-512 only.
- * Bound:      3x3: 36 FMAs on 18 loads across cache lines; for large planes the memory that src comes from.
+ * Tile:       a block of columns, one vector wide, is walked from top to bottom: a row of the input is loaded once and added to
+ *             each of the 3 (5; stride 2: 2, 3) output rows that read it, the upper one of which is then complete.
+ * Registers:  3x3: 9 weights, 3 accumulators and a tap, which leaves 3 of 16 for the bias and the clip. The 25 weights of 5x5 stay
+ *             in registers with AVX-512 only.
+ * Bound:      9 (25) FMAs; they form one chain for each output, which the CPU overlaps with those of the next rows. For large
+ *             planes the memory that src comes from: the next walk's rows are fetched ahead.
  * Edges:      masked loads, where windows cross the left and right border. */
 
-enum {
-    PLANES_ROWS = CP_WIDE / 2,
-    PLANES_ROWS_2 = 4,
-    PLANES_KERNEL = 5,
-    PLANES_LINES = PLANES_ROWS + PLANES_ROWS_2 + PLANES_KERNEL
-};
+enum { PLANES_BAND = 16, PLANES_KERNEL = 5, PLANES_TAPS = PLANES_KERNEL * PLANES_KERNEL };
 
-/* Two neighbouring taps of stride 2 share their loads, p[0..] and the vector after it; a last one reads one float less. */
-static CP_INLINE int planes_far(int tap, int kernel) { return tap + 1 < kernel ? CP_WIDE : CP_WIDE - 1; }
-
-/* A block of columns from output j on whose windows may cross the borders of the row, and what of it exists. */
+/* What exists of the columns that a block at the end of a row reads: of the vector of each tap; with stride 2 of the first two
+ * vectors, and of the column behind them that each tap from the third on wants. */
 typedef struct planes_edge {
-    int64_t j;
-    vw_mask near[PLANES_KERNEL], far[PLANES_KERNEL];
+    vw_mask near[PLANES_KERNEL];
+    bool next[PLANES_KERNEL];
 } planes_edge;
 
-static CP_INLINE void planes_edge_init(planes_edge *edge, int64_t j, const convpool_conv2d_desc *d, const int kernel,
-                                       const int step) {
-    edge->j = j;
-    for (int tap = 0; tap < kernel; tap++) {
-        const int64_t x = j * step - d->pad_left + tap, far = x + planes_far(tap, kernel);
+static CP_INLINE int planes_next(int tap) { return 2 * CP_WIDE + tap - 2; }
+
+static void planes_edge_init(planes_edge *edge, int64_t j, const convpool_conv2d_desc *d) {
+    for (int tap = 0; tap < PLANES_KERNEL; tap++) {
+        const int64_t first = j * d->stride_w - d->pad_left, next = first + planes_next(tap);
+        const int64_t x = first + (d->stride_w == 1 ? tap : tap * CP_WIDE);
         edge->near[tap] = vw_range(-x, d->iw - x);
-        edge->far[tap] = vw_range(-far, d->iw - far);
+        edge->next[tap] = next >= 0 && next < d->iw;
     }
 }
+
+/* A walk down one block of columns: `rows` output rows, the first of which reads rows of src from `top` on. */
+typedef struct planes_walk {
+    const float *src; /* row 0, the first column of the first window */
+    int64_t src_row, ih, top;
+    int64_t ahead; /* floats from a row to the one to fetch meanwhile */
+    const float *weights;
+    float bias, lo, hi;
+    float *dst;
+    int64_t dst_row, rows, n; /* n columns */
+    const planes_edge *edge;  /* of a block at the end of a row */
+} planes_walk;
 
 /* The taps of one row of windows, the first of which begins at p. */
 static CP_INLINE void planes_taps(const float *p, const int kernel, const int step, const planes_edge *edge, vw *taps) {
-    CP_UNROLL
-    for (int tap = 0; tap < kernel; tap += step) {
-        const vw near = edge == NULL ? vw_keep(vw_load(p + tap)) : vw_load_masked(p + tap, edge->near[tap]);
-        taps[tap] = near;
-        if (step == 1) continue;
-        const float *q = p + tap + planes_far(tap, kernel);
-        const vw far = edge == NULL ? vw_keep(vw_load(q)) : vw_load_masked(q, edge->far[tap]);
-        taps[tap] = tap + 1 < kernel ? vw_pick_even(near, far) : vw_pick_even_last(near, far);
-        if (tap + 1 < kernel) taps[tap + 1] = vw_pick_odd(near, far);
-    }
-}
-
-/* `lines` are the rows of the input that `rows` rows of outputs need, at the first column of the first window; NULL for one
- * outside. */
-static CP_INLINE void planes_block(const float *const *lines, int64_t x, const vw *w, vw bias, vw *acc, const int rows,
-                                   const int kernel, const int step, const bool complete, const planes_edge *edge) {
-    CP_UNROLL
-    for (int k = 0; k < rows; k++) acc[k] = bias;
-    CP_UNROLL
-    for (int line = 0; line < (rows - 1) * step + kernel; line++) {
-        vw taps[PLANES_KERNEL];
-        if (!complete && lines[line] == NULL) continue;
-        planes_taps(lines[line] + x, kernel, step, edge, taps);
+    if (step == 1) {
         CP_UNROLL
-        for (int tx = 0; tx < kernel; tx++) {
-            CP_UNROLL
-            for (int k = 0; k < rows; k++) {
-                const int ty = line - k * step;
-                if (ty >= 0 && ty < kernel) acc[k] = vw_fma(taps[tx], w[ty * kernel + tx], acc[k]);
-            }
+        for (int tap = 0; tap < kernel; tap++) {
+            taps[tap] = edge == NULL ? vw_keep(vw_load(p + tap)) : vw_load_masked(p + tap, edge->near[tap]);
         }
+        return;
     }
+    const vw near = edge == NULL ? vw_keep(vw_load(p)) : vw_load_masked(p, edge->near[0]);
+    const vw far = edge == NULL ? vw_keep(vw_load(p + CP_WIDE)) : vw_load_masked(p + CP_WIDE, edge->near[1]);
+    taps[0] = vw_pick_even(near, far);
+    taps[1] = vw_pick_odd(near, far);
     CP_UNROLL
-    for (int k = 0; k < rows; k++) acc[k] = step == 2 ? vw_in_order(acc[k]) : acc[k];
-}
-
-/* n outputs of each of `count` rows, at most `rows`; `residual` may be NULL. */
-static CP_INLINE void planes_store(const cp_conv2d_depthwise *a, const vw *acc, const int rows, int64_t count, int64_t n,
-                                   float *dst, const float *residual) {
-    const bool clip = a->activation.kind == CONVPOOL_ACTIVATION_CLIP;
-    const vw lo = vw_set1(a->activation.lo), hi = vw_set1(a->activation.hi);
-    CP_UNROLL
-    for (int k = 0; k < rows; k++) {
-        if (k == count) break;
-        float *to = dst + k * a->dst_strides.row;
-        if (residual == NULL && clip) {
-            if (n == CP_WIDE) {
-                vw_store(to, vw_clip(acc[k], lo, hi));
-            } else {
-                vw_storen(to, vw_clip(acc[k], lo, hi), n);
-            }
-            continue;
-        }
-        float outputs[CP_WIDE];
-        vw_store(outputs, acc[k]);
-        for (int64_t p = 0; p < n; p += 8) {
-            const int64_t part = CP_MIN(8, n - p);
-            v8 y = v8_load(outputs + p);
-            if (residual != NULL) y = v8_add(y, v8_loadn(residual + k * a->residual_strides.row + p, part));
-            v8_storen(to + p, v8_activate(y, &a->activation), part);
-        }
+    for (int tap = 2; tap < kernel; tap++) {
+        taps[tap] = vw_pick_ahead(taps[tap - 2], edge == NULL || edge->next[tap] ? p[planes_next(tap)] : 0.0f);
     }
 }
 
-static CP_INLINE void planes_task(const cp_conv2d_depthwise *a, const int rows, const int kernel, const int step) {
-    const convpool_conv2d_desc *d = a->desc;
-    const int64_t multiplier = d->out_channels / d->in_channels, n = CP_MIN(CP_WIDE, a->columns);
-    const int64_t inside_end = CP_MIN(a->columns, (d->iw - kernel + d->pad_left) / step + 1);
-    planes_edge edges[2];
-    planes_edge_init(&edges[0], 0, d, kernel, step);
-    planes_edge_init(&edges[1], a->columns - n, d, kernel, step);
-    const int edge_count = a->columns > CP_WIDE ? 2 : 1;
-    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
-        const float *plane = a->src + c / multiplier * a->src_strides.channel, *weights = a->weights + c * kernel * kernel;
-        const vw bias = vw_set1(a->bias[c]);
-        vw w[PLANES_KERNEL * PLANES_KERNEL], acc[PLANES_ROWS];
+/* The row of src at p, added to `outputs` rows of dst; it is row `ty` of the first one's windows. */
+static CP_INLINE void planes_row(const float *p, const vw *w, vw *acc, const int outputs, const int ty, const int kernel,
+                                 const int step, const planes_edge *edge) {
+    vw taps[PLANES_KERNEL];
+    planes_taps(p, kernel, step, edge, taps);
+    CP_UNROLL
+    for (int tx = 0; tx < kernel; tx++) {
         CP_UNROLL
-        for (int t = 0; t < kernel * kernel; t++) w[t] = vw_set1(weights[t]);
-        for (int64_t i = a->row; i < a->row + a->rows; i += rows) {
-            const int64_t count = CP_MIN(rows, a->row + a->rows - i);
-            const float *lines[PLANES_LINES];
-            float *dst = a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
-            const float *residual =
-                a->residual == NULL ? NULL : a->residual + c * a->residual_strides.channel + i * a->residual_strides.row;
-            bool complete = true;
-            for (int line = 0; line < (rows - 1) * step + kernel; line++) {
-                const int64_t y = i * step - d->pad_top + line;
-                lines[line] = y < 0 || y >= d->ih ? NULL : plane + y * a->src_strides.row - d->pad_left;
-                complete = complete && lines[line] != NULL;
-            }
-            for (int e = 0; e < edge_count; e++) {
-                const int64_t j = edges[e].j;
-                planes_block(lines, j * step, w, bias, acc, rows, kernel, step, false, &edges[e]);
-                planes_store(a, acc, rows, count, n, dst + j, residual == NULL ? NULL : residual + j);
-            }
-            for (int64_t block = CP_WIDE; block < a->columns - CP_WIDE; block += CP_WIDE) {
-                const int64_t j = CP_MIN(block, inside_end - CP_WIDE); /* The last vector overlaps the one before. */
-                if (complete) {
-                    planes_block(lines, j * step, w, bias, acc, rows, kernel, step, true, NULL);
-                } else {
-                    planes_block(lines, j * step, w, bias, acc, rows, kernel, step, false, NULL);
-                }
-                planes_store(a, acc, rows, count, CP_WIDE, dst + j, residual == NULL ? NULL : residual + j);
-            }
+        for (int k = 0; k < outputs; k++) {
+            const int y = ty - k * step;
+            if (y >= 0 && y < kernel) acc[k] = vw_fma(taps[tx], w[y * kernel + tx], acc[k]);
+        }
+    }
+}
+
+static CP_INLINE void planes_store(float *to, vw acc, vw lo, vw hi, int64_t n, const int step) {
+    const vw y = vw_clip(step == 2 ? vw_in_order(acc) : acc, lo, hi);
+    if (n == CP_WIDE) {
+        vw_store(to, y);
+    } else {
+        vw_storen(to, y, n);
+    }
+}
+
+static CP_INLINE void planes_down(const planes_walk *a, const int kernel, const int step, const bool inside) {
+    const int live = (kernel + step - 1) / step; /* rows of dst that a row of src belongs to, or will */
+    const int64_t rows = CP_MAX(a->rows, live - 1), n = inside ? CP_WIDE : a->n;
+    const int64_t src_row = a->src_row, dst_row = a->dst_row, ahead = a->ahead;
+    const vw bias = vw_set1(a->bias), lo = vw_set1(a->lo), hi = vw_set1(a->hi);
+    planes_edge here;
+    const planes_edge *edge = inside ? NULL : &here;
+    CP_UNROLL
+    for (int tap = 0; tap < kernel && !inside; tap++) {
+        here.near[tap] = a->edge->near[tap];
+        here.next[tap] = a->edge->next[tap];
+    }
+    vw w[PLANES_TAPS], acc[PLANES_KERNEL];
+    CP_UNROLL
+    for (int t = 0; t < kernel * kernel; t++) w[t] = vw_set1(a->weights[t]);
+    CP_UNROLL
+    for (int k = 0; k < live; k++) acc[k] = bias;
+    const float *p = a->src + a->top * src_row;
+    float *dst = a->dst;
+    CP_UNROLL
+    for (int ty = 0; ty < kernel - step; ty++, p += src_row) {
+        const int64_t y = a->top + ty;
+        if (y >= 0 && y < a->ih) planes_row(p, w, acc, ty / step + 1, ty, kernel, step, edge);
+    }
+    for (int64_t left = rows - live + 1; left > 0; left--) {
+        CP_UNROLL
+        for (int t = 0; t < step; t++, p += src_row) {
+            CP_PREFETCH(p + ahead);
+            planes_row(p, w, acc, live, kernel - step + t, kernel, step, edge);
+        }
+        planes_store(dst, acc[0], lo, hi, n, step);
+        dst += dst_row;
+        acc[0] = acc[1]; /* No loop: clang would make a copy in memory of it. */
+        if (live > 2) acc[1] = acc[2];
+        if (live > 3) acc[2] = acc[3];
+        if (live > 4) acc[3] = acc[4];
+        acc[live - 1] = bias;
+    }
+    int64_t below = a->ih - a->top - (rows - live + 1) * step - kernel + step; /* rows of src from p on */
+    CP_UNROLL
+    for (int k = 0; k < live - 1; k++, dst += dst_row) {
+        CP_UNROLL
+        for (int t = 0; t < step; t++, p += src_row, below--) {
+            if (below > 0) planes_row(p, w, acc + k, live - 1 - k, kernel - step + t, kernel, step, edge);
+        }
+        if (rows - live + 1 + k < a->rows) planes_store(dst, acc[k], lo, hi, n, step);
+    }
+}
+
+typedef void (*planes_walker)(const planes_walk *);
+#define PLANES_WALKERS(kernel, step)                                                                                               \
+    static CP_NOINLINE void planes_inside_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, true); }          \
+    static CP_NOINLINE void planes_edge_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, false); }
+PLANES_WALKERS(3, 1)
+PLANES_WALKERS(3, 2)
+PLANES_WALKERS(5, 1)
+PLANES_WALKERS(5, 2)
+#undef PLANES_WALKERS
+
+/* What is left to do of channel c, whose sums dst holds. */
+static void planes_finish(const cp_conv2d_depthwise *a, int64_t c) {
+    for (int64_t i = a->row; i < a->row + a->rows; i++) {
+        float *dst = a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
+        const float *residual =
+            a->residual == NULL ? NULL : a->residual + c * a->residual_strides.channel + i * a->residual_strides.row;
+        for (int64_t j = 0; j < a->columns; j += 8) {
+            const int64_t n = CP_MIN(8, a->columns - j);
+            v8 y = v8_loadn(dst + j, n);
+            if (residual != NULL) y = v8_add(y, v8_loadn(residual + j, n));
+            v8_storen(dst + j, v8_activate(y, &a->activation), n);
         }
     }
 }
 
 static void CP_NAME(conv2d_depthwise_width)(const cp_conv2d_depthwise *a) {
-    if (a->desc->kh == 3) {
-        if (a->desc->stride_w == 1) {
-            planes_task(a, PLANES_ROWS, 3, 1);
-        } else {
-            planes_task(a, PLANES_ROWS_2, 3, 2);
+    static const planes_walker walkers[2][2][2] = {{{planes_edge_3_1, planes_inside_3_1}, {planes_edge_3_2, planes_inside_3_2}},
+                                                   {{planes_edge_5_1, planes_inside_5_1}, {planes_edge_5_2, planes_inside_5_2}}};
+    const convpool_conv2d_desc *d = a->desc;
+    const planes_walker *walker = walkers[d->kh == 5][d->stride_w == 2];
+    const int64_t multiplier = d->out_channels / d->in_channels, n = CP_MIN(CP_WIDE, a->columns);
+    const int64_t inside_end = CP_MIN(a->columns, (d->iw - d->kw + d->pad_left) / d->stride_w + 1);
+    const int64_t band = a->columns <= CP_WIDE ? a->rows : cp_share(a->rows, PLANES_BAND);
+    const bool complete = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP;
+    planes_edge left, right;
+    planes_edge_init(&left, 0, d);
+    planes_edge_init(&right, a->columns - n, d);
+    planes_walk walk = {
+        .src_row = a->src_strides.row,
+        .ih = d->ih,
+        .lo = complete ? a->activation.lo : -INFINITY,
+        .hi = complete ? a->activation.hi : INFINITY,
+        .dst_row = a->dst_strides.row,
+        .n = n,
+    };
+    for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
+        const float *plane = a->src + c / multiplier * a->src_strides.channel - d->pad_left;
+        walk.weights = a->weights + c * d->kh * d->kw;
+        walk.bias = a->bias[c];
+        for (int64_t i = a->row; i < a->row + a->rows; i += band) {
+            float *dst = a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
+            walk.rows = CP_MIN(band, a->row + a->rows - i);
+            walk.top = i * d->stride_h - d->pad_top;
+            walk.ahead = walk.rows * d->stride_h * walk.src_row;
+            for (int64_t block = 0; block < a->columns; block += CP_WIDE) {
+                const bool first = block == 0, last = block + CP_WIDE >= a->columns;
+                /* The last vectors overlap those before. */
+                const int64_t j = last ? a->columns - n : first ? 0 : CP_MIN(block, inside_end - CP_WIDE);
+                walk.src = plane + j * d->stride_w;
+                walk.dst = dst + j;
+                walk.edge = last ? &right : &left;
+                walker[!first && !last](&walk);
+            }
         }
-    } else if (a->desc->stride_w == 1) {
-        planes_task(a, PLANES_ROWS, 5, 1);
-    } else {
-        planes_task(a, PLANES_ROWS_2, 5, 2);
+        if (!complete) planes_finish(a, c);
     }
 }
