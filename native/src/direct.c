@@ -373,7 +373,7 @@ static bool suits_patches(const cp_direct *p) {
 }
 
 /* Cost of an output of a depthwise layer, in cycles of two FMAs of 8 lanes, measured on Zen 5: with lanes along the channels
- * packing, taps and finishing; along the width 3x3 and 5x5 kernels of planes share their loads and pay for masks at the edges,
+ * packing, taps and finishing; along the width 3x3 and 5x5 kernels of planes share their loads and pay for the first and last rows,
  * large images share more and pay for the ends of rows, others load every tap and set out for each channel. */
 static double depthwise_cost(const cp_direct *p, cp_direct_kernel kernel) {
     const convpool_conv2d_desc *d = p->desc;
@@ -385,7 +385,8 @@ static double depthwise_cost(const cp_direct *p, cp_direct_kernel kernel) {
     const double lanes = (double)(cp_ceil_div(p->ow, 8) * 8) / (double)p->ow;
     if (kernel == CP_DIRECT_PLANES) {
         const double memory = pixels * (double)d->out_channels > 0x1p20 ? 0.3 : 0; /* which conv2d_image streams to */
-        return lanes / 8 * (taps * (d->kh == 3 ? 0.8 : 1.0) * (double)d->stride_w + 1.5) + 8 / (double)p->ow + memory;
+        const double tap = (d->kh == 3 ? 0.9 : 0.85) * (d->stride_w == 2 ? 1.6 : 1);
+        return lanes / 8 * (taps * tap + 7 * (double)d->kh / (double)p->oh) + memory;
     }
     if (kernel == CP_DIRECT_SEPARABLE) return 0.09 * ((double)d->kh + (double)d->kw) + 0.6 + 100 / (double)p->ow;
     if (kernel == CP_DIRECT_IMAGE) return 0.075 * taps + 0.3 + 100 / (double)p->ow;

@@ -82,7 +82,7 @@ public sealed class FastModeTests(ITestOutputHelper output)
     [MemberData(nameof(Api.Samples.Backends), MemberType = typeof(Api.Samples))]
     public void A_kernel_that_is_a_column_times_a_row_is_separable(Backend backend)
     {
-        const int side = 80;
+        const int side = 112;
         foreach (var taps in new[] { 5, 7, 11 })
         {
             var options = new Conv2DOptions
