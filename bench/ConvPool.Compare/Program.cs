@@ -33,7 +33,7 @@ var networks = new Option<bool>("--networks")
     Description = "SqueezeNet 1.1, VGG-16 and MobileNetV2 features instead of the table",
 };
 var accuracy = new Option<bool>("--accuracy") { Description = "Errors of each algorithm against sums in double precision" };
-var choices = new Option<bool>("--choices") { Description = "Random convolutions by each algorithm: is the chosen one the fastest?" };
+var choices = new Option<bool>("--choices") { Description = "Random convolutions by each algorithm: was the best chosen?" };
 var all = new Option<bool>("--all")
 {
     Description = "The table with 1 and with all threads, networks, sweep, choices and accuracy",

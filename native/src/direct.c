@@ -483,7 +483,8 @@ convpool_status cp_direct_plan(cp_direct *p, const convpool_conv2d_desc *d, int6
     p->kernel = is_depthwise(p) ? CP_DIRECT_DEPTHWISE : is_grouped(p) ? CP_DIRECT_GROUPS : CP_DIRECT_CHANNELS;
     p->groups = p->kernel == CP_DIRECT_CHANNELS ? d->groups : 1;
     p->row_phases = 1;
-    p->flat = d->kh * d->kw * d->stride_h * d->stride_w == 1 && (d->pad_top | d->pad_bottom | d->pad_left | d->pad_right) == 0;
+    p->flat = d->kh * d->kw == 1 && d->stride_h == 1 && d->stride_w == 1 &&
+              (d->pad_top | d->pad_bottom | d->pad_left | d->pad_right) == 0;
     if (is_depthwise(p)) {
         block_depthwise(p);
     } else {

@@ -747,7 +747,8 @@ static void test_bad_indices(void) {
             expect(S(INVALID_INDEX), convpool_pool2d_run(plan, &a), "an index outside the plane");
             check(guarded_intact(&pool.dst.memory), "an index outside the plane");
             const float *dst = a.dst, *src = a.src;
-            for (int64_t k = 0; k < 27; k++) { /* Planes without a bad index are unpooled as ever; the last of equal indices stays. */
+            /* Planes without a bad index are unpooled as ever; the last of equal indices stays. */
+            for (int64_t k = 0; k < 27; k++) {
                 bool last = k / 9 != at / 9 && a.indices[k] >= 0;
                 for (int64_t later = k + 1; later % 9 != 0; later++) last = last && a.indices[later] != a.indices[k];
                 if (last) check(memcmp(&dst[k / 9 * 36 + a.indices[k]], &src[k], sizeof *src) == 0, "another plane");

@@ -17,7 +17,8 @@ internal static class Agreement
         ReadOnlySpan<float> expected, ReadOnlySpan<float> actual)
     {
         // Two terms more than products: bias and residual.
-        var bounds = plan.error_bound + (2 * UnitRoundoff) + SumBound((conv.InPerGroup * conv.Rows.Kernel * conv.Columns.Kernel) + 2);
+        var terms = (conv.InPerGroup * conv.Rows.Kernel * conv.Columns.Kernel) + 2;
+        var bounds = plan.error_bound + (2 * UnitRoundoff) + SumBound(terms);
         var tile = plan.algorithm switch
         {
             convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2 => 2,
