@@ -367,9 +367,11 @@ static void block_width(cp_direct *p) {
 
 /* Whether conv2d_patches can do it within a workspace that stays in L2. */
 static bool suits_patches(const cp_direct *p) {
-    enum { MOST_PRODUCTS = 4096, BYTES = 1 << 20 };
-    const bool planes = p->desc->src_layout == CONVPOOL_LAYOUT_NCHW && p->desc->dst_layout == CONVPOOL_LAYOUT_NCHW;
-    return planes && p->products <= MOST_PRODUCTS && patches_fit(p, CP_MIN(p->ow, CP_PATCHES_PIXELS), BYTES);
+    enum { MOST_PRODUCTS = 4096, MOST_STRIDE = 64, BYTES = 1 << 20 };
+    const convpool_conv2d_desc *d = p->desc;
+    const bool planes = d->src_layout == CONVPOOL_LAYOUT_NCHW && d->dst_layout == CONVPOOL_LAYOUT_NCHW;
+    const bool near = d->stride_h <= MOST_STRIDE && d->stride_w <= MOST_STRIDE;
+    return planes && near && p->products <= MOST_PRODUCTS && patches_fit(p, CP_MIN(p->ow, CP_PATCHES_PIXELS), BYTES);
 }
 
 /* Cost of an output of a depthwise layer, in cycles of two FMAs of 8 lanes, measured on Zen 5: with lanes along the channels
