@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ * What the files of the direct family share: direct.c chooses, the others know their kernels. */
+#ifndef CP_DIRECT_FAMILY_H
+#define CP_DIRECT_FAMILY_H
+
+#include "direct.h"
+
+/* What a task computes: rows of an image, `row_phases` apart, from `row` on, part of each, and a share of a group's channels. */
+typedef struct cp_direct_task {
+    int64_t image, group, share;
+    int64_t row, rows, column, columns;
+    bool packed; /* the task before, of the same thread, read the same */
+    const float *src, *residual;
+    float *dst; /* these three of the image */
+} cp_direct_task;
+
+/* The part of an axis of the input, padding included, that `outputs` neighbouring outputs read. */
+static inline int64_t cp_reach(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) {
+    return (outputs - 1) * stride + (kernel - 1) * dilation + 1;
+}
+
+static inline bool cp_direct_is_depthwise(const cp_direct *p) {
+    return p->group_in == 1 && p->desc->groups > 1 && p->group_out <= CP_PANEL / 2;
+}
+
+/* Output rows of task `task` of the row_tasks: every row_phases-th from `row` on. */
+static inline int64_t cp_direct_rows(const cp_direct *p, int64_t task, int64_t *row) {
+    const int64_t chunks = p->row_tasks / p->row_phases, phase = task / chunks, first = task % chunks * p->rows_a_task;
+    *row = phase + first * p->row_phases;
+    return CP_MIN(p->rows_a_task, cp_ceil_div(p->oh - phase, p->row_phases) - first);
+}
+
+/* Each file: how a plan is cut into tasks and what workspace one needs; the cost of an output pixel of a group, in pairs of FMAs of
+ * 8 lanes, measured on Zen 5 with AVX2 and AVX-512; packed weights; a task. */
+
+/* direct_channels.c: the kernel follows from the shape. */
+void cp_channels_block(cp_direct *p);
+bool cp_channels_workspace(cp_direct *p); /* false if what a single row of outputs reads is too large to pack */
+double cp_channels_cost(const cp_direct *p);
+void cp_channels_pack(const cp_direct *p, const float *weights, const float *bias, float *packed, float *packed_bias);
+void cp_channels_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
+
+/* direct_patches.c */
+bool cp_patches_suit(const cp_direct *p);
+void cp_patches_block(cp_direct *p);
+double cp_patches_cost(const cp_direct *p);
+void cp_patches_pack(const cp_direct *p, const cp_kernels *kernels, const float *weights, float *packed);
+void cp_patches_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
+
+/* direct_width.c: the other kernels with lanes along the width. */
+cp_direct_kernel cp_width_kernel(const cp_direct *p); /* the cheapest */
+void cp_width_block(cp_direct *p);
+double cp_width_cost(const cp_direct *p, cp_direct_kernel kernel);
+void cp_width_pack(const cp_direct *p, const float *weights, float *packed);
+void cp_width_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
+
+/* direct.c: what both kernels of depthwise layers are given, but for the channels. */
+cp_conv2d_depthwise cp_direct_depthwise(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
+/* From [output channel][channel][tap] to [channel of a part][block][tap][channel], or with the channels of a part
+ * innermost. */
+void cp_direct_pack_in_order(const cp_direct *p, const float *weights, int64_t part, bool innermost, float *packed);
+
+#endif
