@@ -131,18 +131,14 @@ static CP_NOINLINE void patches_copy(const cp_conv2d_patches *a, int64_t first, 
     }
 }
 
-/* The same of all pixels for kernels of one tap where rows follow each other without gaps: one run from each plane. */
-static void patches_copy_planes(const cp_conv2d_patches *a, int64_t tiles) {
-    for (int64_t c = 0; c < a->in_channels; c++) {
-        const float *from = a->src + c * a->src_strides.channel + a->first;
-        float *to = a->x + c * PATCHES_PIXELS;
-        for (int64_t t = 0; t < tiles - 1; t++, to += a->in_channels * PATCHES_PIXELS) {
-            vw_store(to, vw_load(from + t * PATCHES_PIXELS));
-            vw_store(to + CP_WIDE, vw_load(from + t * PATCHES_PIXELS + CP_WIDE));
-        }
-        for (int q = 0; q < 2; q++) {
-            vw_store(to + q * CP_WIDE, vw_loadn(from + a->tiles[tiles - 1].pixel[q], CP_MIN(CP_WIDE, a->pixels)));
-        }
+/* Up to one vector of kernels of one tap where rows follow each other without gaps, from the planes, twice. */
+static void patches_copy_lone(const cp_conv2d_patches *a, const cp_patches_tile *tile) {
+    const float *from = a->src + a->first + tile->pixel[0];
+    float *to = a->band + tile->x[0];
+    for (int64_t c = 0; c < a->in_channels; c++, from += a->src_strides.channel, to += PATCHES_PIXELS) {
+        const vw x = vw_loadn(from, CP_MIN(CP_WIDE, a->pixels));
+        vw_store(to, x);
+        vw_store(to + CP_WIDE, x);
     }
 }
 
@@ -230,9 +226,7 @@ static CP_NOINLINE void patches_finish(const cp_conv2d_patches *a, const float *
 }
 
 /* One product. */
-static CP_INLINE void patches_step(const float *x0, const float *x1, const float *w, const int vectors, const int channels,
-                                   vw (*acc)[2]) {
-    const vw in0 = vw_load(x0), in1 = vw_load(x1);
+static CP_INLINE void patches_step(vw in0, vw in1, const float *w, const int vectors, const int channels, vw (*acc)[2]) {
     CP_UNROLL
     for (int o = 0; o < channels; o++) {
         acc[o][0] = vw_fma1(in0, w[o], acc[o][0]);
@@ -240,21 +234,36 @@ static CP_INLINE void patches_step(const float *x0, const float *x1, const float
     }
 }
 
+/* `fresh`: the tile is read from planes, copied for the channels that follow, and the next one's lines fetched meanwhile. */
 static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_tile *tile, int64_t channel, int64_t lanes,
-                                   bool simple, const int vectors, const int channels) {
+                                   bool simple, const bool fresh, const int vectors, const int channels) {
     vw acc[CP_TILE][2];
     const float *w = a->weights + channel * a->products, *x[2] = {a->band + tile->x[0], a->band + tile->x[1]};
     CP_UNROLL
     for (int o = 0; o < channels; o++) {
         acc[o][0] = acc[o][1] = vw_set1(a->bias[channel + o]);
     }
-    if (tile->copied != 0) {
+    if (fresh) {
+        const float *plane = a->src + a->first + tile->pixel[0];
+        const int64_t second = tile->pixel[1] - tile->pixel[0];
+        float *copy = a->band + tile->x[0];
+        for (int64_t k = 0; k < a->products; k++, w += channels, plane += a->src_strides.channel, copy += PATCHES_PIXELS) {
+            const vw in0 = vw_load(plane), in1 = vw_load(plane + second);
+            CP_PREFETCH(plane + PATCHES_PIXELS);
+            CP_PREFETCH(plane + PATCHES_PIXELS + CP_WIDE);
+            vw_store(copy, in0);
+            vw_store(copy + CP_WIDE, in1);
+            patches_step(in0, in1, w, vectors, channels, acc);
+        }
+    } else if (tile->copied != 0) {
         for (int64_t k = 0; k < a->products; k++, w += channels) {
-            patches_step(x[0] + k * PATCHES_PIXELS, x[vectors - 1] + k * PATCHES_PIXELS, w, vectors, channels, acc);
+            const int64_t at = k * PATCHES_PIXELS;
+            patches_step(vw_load(x[0] + at), vw_load(x[vectors - 1] + at), w, vectors, channels, acc);
         }
     } else {
         for (int64_t k = 0; k < a->products; k++, w += channels) {
-            patches_step(x[0] + a->offset[k], x[vectors - 1] + a->offset[k], w, vectors, channels, acc);
+            const int64_t at = a->offset[k];
+            patches_step(vw_load(x[0] + at), vw_load(x[vectors - 1] + at), w, vectors, channels, acc);
         }
     }
     if (!simple) {
@@ -332,18 +341,25 @@ static void CP_NAME(conv2d_patches)(const cp_conv2d_patches *a) {
     if (!a->packed) {
         if (!flat) patches_band(a);
         patches_tiles(a, flat, &vectors);
-        if (flat) patches_copy_planes(a, tiles);
+        if (flat && vectors.n % 2 != 0) patches_copy_lone(a, &a->tiles[tiles - 1]);
     }
     for (int64_t part = 0; part < parts; part++) {
         const int64_t first = part * a->channels / parts, channels = (part + 1) * a->channels / parts - first;
         const cp_patches_tile *tile = a->tiles, *end = tile + vectors.n / 2;
+        if (flat && part == 0 && !a->packed) {
+            for (; tile < end; tile++) {
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, true, 2, n)
+                CP_TILE_SWITCH(channels, PATCHES_TILE)
+#undef PATCHES_TILE
+            }
+        }
         for (; tile < end; tile++) {
-#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, 2, n)
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, false, 2, n)
             CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
         }
         if (vectors.n % 2 != 0) {
-#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, 1, n)
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, false, 1, n)
             CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
         }
