@@ -92,6 +92,14 @@ static void use_separable(convpool_conv2d *p) {
     p->info.error_bound = p->separable_bound;
 }
 
+/* What the direct family costs on planes. Other algorithms are chosen by it for every layout, so that the bits are those of all. */
+static double cost_on_planes(const convpool_conv2d *p) {
+    convpool_conv2d_desc planes = p->desc;
+    planes.src_layout = planes.dst_layout = CONVPOOL_LAYOUT_NCHW;
+    cp_direct direct;
+    return cp_direct_plan(&direct, &planes, p->info.oh, p->info.ow) == CONVPOOL_STATUS_OK ? direct.cost : p->direct.cost;
+}
+
 /* Replaces the direct plan where Winograd is forced or faster. Memory stays enough for both: weights can rule Winograd out. */
 static convpool_status plan_winograd(convpool_conv2d *p) {
     enum { LEAST_CHANNELS = 4 }; /* with fewer F(4x4, 3x3) can err by more than 1e-6: docs/numerics.md */
@@ -99,7 +107,7 @@ static convpool_status plan_winograd(convpool_conv2d *p) {
     const bool forced = is_winograd(d->algorithm);
     if (is_direct(d->algorithm)) return CONVPOOL_STATUS_OK;
     if (d->numerics == CONVPOOL_NUMERICS_STRICT) return forced ? CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM : CONVPOOL_STATUS_OK;
-    double cost = forced ? INFINITY : p->direct.cost;
+    double cost = forced ? INFINITY : cost_on_planes(p);
     bool chosen = false;
     for (int64_t tile = 2; tile <= 4; tile += 2) {
         const convpool_algorithm algorithm = tile == 2 ? CONVPOOL_ALGORITHM_WINOGRAD_2X2 : CONVPOOL_ALGORITHM_WINOGRAD_4X4;

@@ -1,5 +1,3 @@
-using ConvPool.Native;
-using ConvPool.Reference;
 using ConvPool.Tests.Support;
 using CsCheck;
 using Xunit;
@@ -7,7 +5,7 @@ using Xunit;
 namespace ConvPool.Tests;
 
 /// <summary>Every engine gives the bits of the reference.</summary>
-public sealed unsafe class Conv2DBitsTests(ITestOutputHelper output)
+public sealed class Conv2DBitsTests(ITestOutputHelper output)
 {
     private readonly Refusals _refusals = new();
 
@@ -41,50 +39,16 @@ public sealed unsafe class Conv2DBitsTests(ITestOutputHelper output)
 
     private void Compare(Conv2DCase conv)
     {
-        var desc = conv.Describe();
-        var values = new ValueSource(conv.Values.Source, conv.Seed);
-        var weightValues = new ValueSource(conv.Values.Weights, conv.Seed + 1);
-        var weights = weightValues.Array((long)conv.OutChannels * conv.InPerGroup * conv.Rows.Kernel * conv.Columns.Kernel);
-        var bias = weightValues.Array(conv.OutChannels);
-        var extents = conv.Result;
-        using var source = new TensorBuffer<float>(
-            conv.Layouts.Source, new Extents(conv.Batch, conv.InChannels, conv.Rows.Input, conv.Columns.Input),
-            conv.Placements.Source, float.NaN);
-        using var residual = new TensorBuffer<float>(
-            conv.Layouts.Destination, extents, conv.Placements.Residual, float.NaN);
-        using var expected = new TensorBuffer<float>(
-            conv.Layouts.Destination, extents, conv.Placements.Destination, Bits.Untouched);
-        using var actual = new TensorBuffer<float>(
-            conv.Layouts.Destination, extents, conv.Placements.Destination, Bits.Untouched);
-        source.Fill(values.Next);
-        residual.Fill(values.Next);
-
-        var args = new convpool_conv2d_args
+        using var problem = new Conv2DProblem(conv);
+        problem.RunReference();
+        foreach (var engine in Engine.All)
         {
-            struct_size = (uint)sizeof(convpool_conv2d_args),
-            batch = conv.Batch,
-            src = source.Data,
-            dst = expected.Data,
-            residual = conv.Residual ? residual.Data : null,
-            src_strides = source.Strides,
-            dst_strides = expected.Strides,
-            residual_strides = residual.Strides,
-        };
-        fixed (float* w = weights, b = bias)
-        {
-            var optionalBias = conv.Bias ? b : null;
-            Conv2DReference.Run(desc, w, optionalBias, args);
-            args.dst = actual.Data;
-            foreach (var engine in Engine.All)
+            var status = problem.Run(engine, conv.Describe(), problem.Actual, conv.Threads, out var info);
+            if (_refusals.Computed(engine, status, conv.Algorithm))
             {
-                actual.All.Fill(Bits.Untouched);
-                var status = engine.Conv2D(desc, w, optionalBias, args, conv.Threads, out var info);
-                if (_refusals.Computed(engine, status, conv.Algorithm))
-                {
-                    Assert.Equal((extents.Height, extents.Width), (info.oh, info.ow));
-                    var difference = actual.Difference(expected, conv.IsZeroPadded ? Bits.SameButForSignOfZero : Bits.Same);
-                    Assert.True(difference is null, $"{engine.Name}, {difference}; {conv}");
-                }
+                Assert.Equal((conv.Result.Height, conv.Result.Width), (info.oh, info.ow));
+                var difference = problem.Actual.Difference(problem.Expected, conv.Same);
+                Assert.True(difference is null, $"{engine.Name}, {difference}; {conv}");
             }
         }
     }

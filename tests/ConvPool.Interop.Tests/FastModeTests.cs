@@ -6,7 +6,8 @@ using Xunit;
 namespace ConvPool.Tests;
 
 /// <summary>
-/// Fast against Strict: every difference is within the bound that the plan states. Each instruction set gives the same bits.
+/// Fast against Strict: every difference is within the bound that the plan states. Each instruction set, layout, batch and number of
+/// threads gives the same bits.
 /// </summary>
 public sealed class FastModeTests(ITestOutputHelper output)
 {
@@ -23,18 +24,19 @@ public sealed class FastModeTests(ITestOutputHelper output)
 
     private static readonly Gen<(int Input, int Before, int After)> Axes = Gen.Select(Gen.Int[1, 14], Gen.Int[0, 3], Gen.Int[0, 4]);
 
-    /// <summary>Every layout, border, placement, activation and number of threads; kernels of stride and dilation 1.</summary>
+    /// <summary>Every layout, border, placement, activation, batch and number of threads; kernels of stride and dilation 1.</summary>
     private static readonly Gen<Conv2DCase> Cases = Gen.Select(
-        Kernels, Gen.Int[1, 3], Gen.Int[2, 24], Gen.Int[1, 20], Axes, Axes, Conv2DCase.Generator,
-        (kernel, groups, inputs, outputs, rows, columns, rest) => rest with
+        Kernels, Gen.Int[1, 3], Gen.Int[2, 24], Gen.Int[1, 20], Axes, Axes, Gen.OneOf(Values.Uniform, Values.Integers),
+        Conv2DCase.Generator,
+        (kernel, groups, inputs, outputs, rows, columns, values, rest) => rest with
         {
             Groups = groups,
             InPerGroup = inputs,
             OutPerGroup = outputs,
             Rows = AxisOf(rows, kernel.Kernel, rest.Border),
             Columns = AxisOf(columns, kernel.Kernel, rest.Border),
-            Algorithm = kernel.Algorithm,
-            Values = default,
+            Algorithm = Engine.Default is NativeEngine ? kernel.Algorithm : convpool_algorithm.CONVPOOL_ALGORITHM_AUTO,
+            Values = (values, values),
         });
 
     private readonly Lock _lock = new();
@@ -111,62 +113,139 @@ public sealed class FastModeTests(ITestOutputHelper output)
         }
     }
 
-    private static Axis AxisOf((int Input, int Before, int After) axis, int kernel, convpool_border border) => Conv2DCase.Fit(
-        new Axis(Math.Max(axis.Input, kernel - axis.Before - axis.After), kernel, 1, 1, axis.Before, axis.After), border);
-
-    private unsafe void Compare(Conv2DCase conv)
+    [Fact]
+    public void A_limit_below_an_algorithms_bound_forbids_it()
     {
-        var random = new ValueSource(conv.Values.Source, conv.Seed);
-        using var source = new TensorBuffer<float>(
-            conv.Layouts.Source, new Extents(conv.Batch, conv.InChannels, conv.Rows.Input, conv.Columns.Input),
-            conv.Placements.Source, float.NaN);
-        using var residual = new TensorBuffer<float>(conv.Layouts.Destination, conv.Result, conv.Placements.Residual, float.NaN);
-        using var actual = new TensorBuffer<float>(
-            conv.Layouts.Destination, conv.Result, conv.Placements.Destination, Bits.Untouched);
-        using var other = new TensorBuffer<float>(
-            conv.Layouts.Destination, conv.Result, conv.Placements.Destination, Bits.Untouched);
-        source.Fill(random.Next);
-        residual.Fill(random.Next);
-        var weights = random.Array((long)conv.OutChannels * conv.InPerGroup * conv.Rows.Kernel * conv.Columns.Kernel);
-        var bias = random.Array(conv.Bias ? conv.OutChannels : 0);
-        var (sources, residuals) = (source.ToArray(), conv.Residual ? residual.ToArray() : []);
-        var dense = (conv with { Layouts = default, Algorithm = default }).Describe();
-        var fast = conv.Describe() with { numerics = convpool_numerics.CONVPOOL_NUMERICS_FAST };
-        var args = new convpool_conv2d_args
+        Assert.SkipUnless(Engine.Default is NativeEngine, "Managed code has the direct family alone.");
+        var options = new Conv2DOptions { InChannels = 64, OutChannels = 64, Kernel = 3, Padding = Padding.Same };
+        var weights = new ValueSource(Values.Uniform, 1).Array(64 * 64 * 9);
+        List<PlanInfo> plans = [];
+        do
         {
-            struct_size = (uint)sizeof(convpool_conv2d_args),
-            batch = conv.Batch,
-            src = source.Data,
-            dst = actual.Data,
-            residual = conv.Residual ? residual.Data : null,
-            src_strides = source.Strides,
-            dst_strides = actual.Strides,
-            residual_strides = residual.Strides,
-        };
+            using var layer = new Conv2D(
+                options with { MaxError = plans.Count == 0 ? 0 : Math.BitDecrement(plans[^1].ErrorBound) }, weights);
+            plans.Add(layer.GetPlan(56, 56));
+            Assert.InRange(plans.Count, 1, 3);
+        }
+        while (plans[^1].Algorithm != Algorithm.DirectChannels);
+        Assert.Equal(
+            [Algorithm.Winograd4x4, Algorithm.Winograd2x2, Algorithm.DirectChannels], plans.Select(plan => plan.Algorithm));
 
-        var status = Engine.Default.Conv2D(dense, conv.Batch, sources, weights, bias, residuals, out var strict, out _);
-        Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
-        fixed (float* w = weights, b = bias)
+        using var forced = new Conv2D(
+            options with { Algorithm = Algorithm.Winograd4x4, MaxError = Math.BitDecrement(plans[0].ErrorBound) }, weights);
+        Assert.Throws<NotSupportedException>(() => forced.Prepare(56, 56));
+    }
+
+    [Theory]
+    [InlineData(Algorithm.Winograd2x2, 3)]
+    [InlineData(Algorithm.Winograd2x2, 5)]
+    [InlineData(Algorithm.Winograd4x4, 3)]
+    public void What_is_not_finite_stays_in_the_tiles_that_read_it(Algorithm algorithm, int kernel)
+    {
+        Assert.SkipUnless(Engine.Default is NativeEngine, "Managed code has the direct family alone.");
+        var tile = algorithm == Algorithm.Winograd2x2 ? 2 : 4;
+        var axis = new Axis(19, kernel, 1, 1, kernel / 2, kernel / 2);
+        var random = new Random(kernel + tile);
+        foreach (var engine in Engine.All.Where(engine => engine is NativeEngine))
         {
-            status = Engine.Default.Conv2D(fast, w, b, args, conv.Threads, out var plan);
-            Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
-            args.dst = other.Data;
-            foreach (var engine in Engine.All.Where(engine => engine is NativeEngine && engine != Engine.Default))
+            foreach (var value in new[] { float.NaN, float.PositiveInfinity, float.NegativeInfinity, float.MaxValue })
             {
-                other.All.Fill(Bits.Untouched);
-                status = engine.Conv2D(fast, w, b, args, 1, out var otherPlan);
-                Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
-                Assert.Equal(plan.algorithm, otherPlan.algorithm);
-                var difference = other.Difference(actual, Bits.Same);
-                Assert.True(difference is null, $"{engine.Name}, {difference}; {conv}");
-            }
+                var conv = Conv2DCase.Plain(2, 5, 9, axis, axis) with { Algorithm = (convpool_algorithm)algorithm };
+                using var problem = new Conv2DProblem(conv);
+                var desc = conv.Describe() with { numerics = convpool_numerics.CONVPOOL_NUMERICS_FAST };
+                var (channel, row, column) = (random.Next(10), random.Next(axis.Input), random.Next(axis.Input));
+                RequireOk(problem.Run(engine, desc, problem.Expected, 1, out _));
+                problem.Source[0, channel, row, column] = value;
+                RequireOk(problem.Run(engine, desc, problem.Actual, 1, out _));
 
-            var share = Agreement.Check(conv, sources, weights, bias, residuals, plan, strict, actual.ToArray());
-            lock (_lock)
-            {
-                _largest = Math.Max(_largest, share);
-                _counts[plan.algorithm] = _counts.GetValueOrDefault(plan.algorithm) + 1;
+                foreach (var (plane, i, j) in conv.Result.Positions())
+                {
+                    var isOfGroup = plane / conv.OutPerGroup == channel / conv.InPerGroup;
+                    var (before, after) = (problem.Expected[0, plane, i, j], problem.Actual[0, plane, i, j]);
+                    if (!isOfGroup || !axis.TileTaps(i, tile, conv.Border).Contains(row)
+                        || !axis.TileTaps(j, tile, conv.Border).Contains(column))
+                    {
+                        Assert.True(
+                            Bits.Same(before, after),
+                            $"{engine.Name}: {value} at ({channel}, {row}, {column}) changes ({plane}, {i}, {j}) of another tile");
+                    }
+                    else if (axis.Taps(i).Contains(row) && axis.Taps(j).Contains(column))
+                    {
+                        Assert.True(
+                            !float.IsFinite(after) || (float.IsFinite(value) && before != after),
+                            $"{engine.Name}: {value} at ({channel}, {row}, {column}) is lost in ({plane}, {i}, {j})");
+                    }
+                }
             }
         }
     }
+
+    [Fact]
+    public void Weights_that_a_forced_algorithm_cannot_take_leave_the_old_ones()
+    {
+        Assert.SkipUnless(Engine.Default is NativeEngine, "Managed code has the direct family alone.");
+        var shape = new TensorShape(1, 4, 64, 64);
+        var source = new ValueSource(Values.Uniform, 1).Array(shape.Length);
+        float[] ones = [.. Enumerable.Repeat(1f, 4 * 25)];
+        float[][] refused = [[.. ones[1..], float.NaN], [.. ones[1..], 2]];
+        foreach (var (algorithm, groups) in new[] { (Algorithm.Winograd2x2, 1), (Algorithm.Separable, 4) })
+        {
+            var options = new Conv2DOptions
+            {
+                InChannels = 4, OutChannels = groups, Groups = groups, Kernel = 5, Padding = Padding.Same, Algorithm = algorithm,
+            };
+            var weights = groups == 1 ? refused[..1] : refused;
+            using var layer = new Conv2D(options, ones);
+            var (before, after) = (new float[layer.GetOutputShape(shape).Length], new float[layer.GetOutputShape(shape).Length]);
+            layer.Run(source, shape, before);
+            Assert.All(weights, other => Assert.Throws<NotSupportedException>(() => layer.UpdateWeights(other)));
+            layer.Run(source, shape, after);
+            Assert.Equal(before, after);
+        }
+    }
+
+    private static Axis AxisOf((int Input, int Before, int After) axis, int kernel, convpool_border border) => Conv2DCase.Fit(
+        new Axis(Math.Max(axis.Input, kernel - axis.Before - axis.After), kernel, 1, 1, axis.Before, axis.After), border);
+
+    private void Compare(Conv2DCase conv)
+    {
+        using var problem = new Conv2DProblem(conv);
+        var desc = conv.Describe() with { numerics = convpool_numerics.CONVPOOL_NUMERICS_FAST };
+        RequireOk(problem.Run(Engine.Default, desc, problem.Expected, conv.Threads, out var plan));
+        foreach (var engine in Engine.All.Where(engine => engine is NativeEngine && engine != Engine.Default))
+        {
+            RequireOk(problem.Run(engine, desc, problem.Actual, 1, out var otherPlan));
+            Assert.Equal(plan.algorithm, otherPlan.algorithm);
+            var difference = problem.Actual.Difference(problem.Expected, Bits.Same);
+            Assert.True(difference is null, $"{engine.Name}, {difference}; {conv}");
+        }
+
+        var (source, actual) = (problem.Source.ToArray(), problem.Expected.ToArray());
+        var residual = conv.Residual ? problem.Residual.ToArray() : [];
+        var dense = desc with { src_layout = default, dst_layout = default };
+        for (var image = 0; image < conv.Batch; image++)
+        {
+            RequireOk(Engine.Default.Conv2D(
+                dense, 1, Part(source, image), problem.Weights, problem.Bias, Part(residual, image), out var alone, out _));
+            Assert.True(
+                Part(actual, image).ToArray().Zip(alone).All(pair => conv.Same(pair.First, pair.Second)),
+                $"image {image} alone, dense NCHW, has other bits than among {conv}");
+        }
+
+        dense.numerics = convpool_numerics.CONVPOOL_NUMERICS_STRICT;
+        dense.algorithm = convpool_algorithm.CONVPOOL_ALGORITHM_AUTO;
+        RequireOk(Engine.Default.Conv2D(
+            dense, conv.Batch, source, problem.Weights, problem.Bias, residual, out var strict, out _));
+        var share = Agreement.Check(conv, source, problem.Weights, problem.Bias, residual, plan, strict, actual);
+        lock (_lock)
+        {
+            _largest = Math.Max(_largest, share);
+            _counts[plan.algorithm] = _counts.GetValueOrDefault(plan.algorithm) + 1;
+        }
+
+        ReadOnlySpan<float> Part(float[] tensor, int image) =>
+            tensor.AsSpan(tensor.Length / conv.Batch * image, tensor.Length / conv.Batch);
+    }
+
+    private static void RequireOk(convpool_status status) => Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
 }

@@ -147,8 +147,12 @@ internal sealed record Conv2DCase(
     /// <summary>Sizes of the output.</summary>
     internal Extents Result => new(Batch, OutChannels, Rows.Output, Columns.Output);
 
-    /// <summary>Zero padding somewhere: the sign of a zero is no promise then.</summary>
-    internal bool IsZeroPadded => Border == convpool_border.CONVPOOL_BORDER_ZERO
+    /// <summary>Whether two results are equal as promised: with zero padding somewhere, the sign of a zero is no promise.</summary>
+    internal bool Same(float expected, float actual) => IsZeroPadded
+        ? Bits.SameButForSignOfZero(expected, actual)
+        : Bits.Same(expected, actual);
+
+    private bool IsZeroPadded => Border == convpool_border.CONVPOOL_BORDER_ZERO
         && (Rows.PadBefore | Rows.PadAfter | Columns.PadBefore | Columns.PadAfter) != 0;
 
     /// <summary>The descriptor, in Strict.</summary>
