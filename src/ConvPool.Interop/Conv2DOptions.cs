@@ -44,14 +44,15 @@ public sealed record Conv2DOptions
     public NumericsMode Numerics { get; init; }
 
     /// <summary>
-    /// Forces an algorithm; one that cannot serve the shape is refused by <see cref="NotSupportedException"/>. Winograd does not
-    /// go with <see cref="NumericsMode.Strict"/>.
+    /// Forces an algorithm; one that cannot serve the shape, the weights or <see cref="MaxError"/> is refused by
+    /// <see cref="NotSupportedException"/>. Winograd and separable convolution do not go with <see cref="NumericsMode.Strict"/>.
     /// </summary>
     public Algorithm Algorithm { get; init; }
 
     /// <summary>
     /// With <see cref="NumericsMode.Fast"/>: only algorithms whose <see cref="PlanInfo.ErrorBound"/> is at most this; 0 (the
-    /// default) is no limit. The direct family is always allowed.
+    /// default) is no limit. The direct family is always allowed. It is also how to forbid an algorithm: a limit just below its bound
+    /// leaves the choice among all that are more accurate.
     /// </summary>
     public double MaxError { get; init; }
 
@@ -60,6 +61,9 @@ public sealed record Conv2DOptions
 
     /// <summary>Forces the instruction set of the native kernels. Default <see cref="InstructionSet.Best"/>.</summary>
     public InstructionSet InstructionSet { get; init; }
+
+    /// <summary>An algorithm is forced that only <see cref="NumericsMode.Fast"/> and native code have.</summary>
+    internal bool IsForcedFast => Algorithm is Algorithm.Winograd2x2 or Algorithm.Winograd4x4 or Algorithm.Separable;
 
     /// <summary>Throws unless the options are possible for some image.</summary>
     internal void Require(string parameter)
@@ -81,7 +85,7 @@ public sealed record Conv2DOptions
         Check.Defined(Numerics, parameter, nameof(Numerics));
         Check.Defined(Algorithm, parameter, nameof(Algorithm));
         Check.Defined(InstructionSet, parameter, nameof(InstructionSet));
-        if (Numerics == NumericsMode.Strict && Algorithm is Algorithm.Winograd2x2 or Algorithm.Winograd4x4)
+        if (Numerics == NumericsMode.Strict && IsForcedFast)
         {
             throw new ArgumentException($"Algorithm {Algorithm} does not keep to the order of Numerics {Numerics}.", parameter);
         }

@@ -1,10 +1,13 @@
+using System.Globalization;
 using ConvPool.Native;
 
 namespace ConvPool;
 
-/// <summary>What a layer does for one image size.</summary>
+/// <summary>What a layer does for one image size; a line of text when printed.</summary>
 public sealed record PlanInfo
 {
+    private static readonly string[] s_bytes = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+
     internal PlanInfo(Backend backend, in convpool_plan_info info)
     {
         Backend = backend;
@@ -45,7 +48,32 @@ public sealed record PlanInfo
     public long Flops { get; }
 
     /// <summary>
-    /// Bound of the largest absolute error, relative to (sum over channels of max |x| in the input patch) x sum |w|.
+    /// Bound of a convolution's largest absolute error, relative to (sum over channels of max |x| in the input patch) x sum |w|; 0 in
+    /// pooling.
     /// </summary>
     public double ErrorBound { get; }
+
+    /// <summary>
+    /// The plan as <c>Winograd4x4 (native Avx512), output 56x56, 231 MFLOP in 14 tasks, plan 577 KiB, workspace 1.03 MiB a thread,
+    /// error at most 5.4E-4</c>.
+    /// </summary>
+    public override string ToString()
+    {
+        string flops = Scaled(Flops, 1000, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP"]);
+        string error = ErrorBound > 0 ? string.Create(CultureInfo.InvariantCulture, $", error at most {ErrorBound:0.0E-0}") : "";
+        return $"{Algorithm} ({(Backend == Backend.Native ? "native" : "managed")} {InstructionSet}), output {OutputSize}, "
+            + $"{flops} in {Tasks} task{(Tasks == 1 ? "" : "s")}, plan {Scaled(PlanBytes, 1024, s_bytes)}, "
+            + $"workspace {Scaled(WorkspaceBytes, 1024, s_bytes)} a thread{error}";
+    }
+
+    /// <summary>Three digits in the unit that needs no more of them.</summary>
+    private static string Scaled(double value, double step, string[] units)
+    {
+        int unit = 0;
+        for (; value >= 999.5 && unit < units.Length - 1; unit++)
+        {
+            value /= step;
+        }
+        return string.Create(CultureInfo.InvariantCulture, $"{value:G3} {units[unit]}");
+    }
 }

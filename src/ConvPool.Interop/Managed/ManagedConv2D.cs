@@ -124,6 +124,16 @@ internal sealed unsafe class ManagedConv2D
                 : (Geometry.RoundUp(_bandRows * _bandColumns, Tile) + Vec8.Lanes) * PanelChannels;
             long accUnits = _passChannels == _inPerGroup ? 1 : Math.Min(_unitsPerTask, _unitsPerGroup);
 
+            _bias = new float[units * _panel];
+            _weights = GC.AllocateArray<float>((int)(units * _panel * _inPerGroup * taps + PanelChannels), pinned: true);
+            _weightsStart = (-(long)Unsafe.AsPointer(ref _weights[0]) & (CacheLine - 1)) / sizeof(float);
+            bool finite = PackWeights(weights, bias);
+            bool padded = (desc.pad_top | desc.pad_bottom | desc.pad_left | desc.pad_right) != 0;
+            if (!finite && padded && desc.border == convpool_border.CONVPOOL_BORDER_ZERO)
+            {
+                _oihw = new ReadOnlySpan<float>(weights, (int)(desc.out_channels * _inPerGroup * taps)).ToArray();
+            }
+
             double error = (taps * _inPerGroup + 1) / (double)(1 << 24);
             Info = new convpool_plan_info
             {
@@ -134,21 +144,12 @@ internal sealed unsafe class ManagedConv2D
                     : convpool_algorithm.CONVPOOL_ALGORITHM_DIRECT_CHANNELS,
                 oh = _oh,
                 ow = _ow,
+                plan_bytes = sizeof(float) * ((long)_weights.Length + _bias.Length + (_oihw?.Length ?? 0)),
                 workspace_bytes = sizeof(float) * (_packedFloats + accUnits * _accUnit),
                 tasks = _bands * chunks,
                 flops = flops,
                 error_bound = error < 1 ? error / (1 - error) : double.PositiveInfinity,
             };
-
-            _bias = new float[units * _panel];
-            _weights = GC.AllocateArray<float>((int)(units * _panel * _inPerGroup * taps + PanelChannels), pinned: true);
-            _weightsStart = (-(long)Unsafe.AsPointer(ref _weights[0]) & (CacheLine - 1)) / sizeof(float);
-            bool finite = PackWeights(weights, bias);
-            bool padded = (desc.pad_top | desc.pad_bottom | desc.pad_left | desc.pad_right) != 0;
-            if (!finite && padded && desc.border == convpool_border.CONVPOOL_BORDER_ZERO)
-            {
-                _oihw = new ReadOnlySpan<float>(weights, (int)(desc.out_channels * _inPerGroup * taps)).ToArray();
-            }
         }
     }
 

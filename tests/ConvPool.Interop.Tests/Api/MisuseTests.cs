@@ -27,6 +27,7 @@ public class MisuseTests
         { "Backend", Samples.Convolution() with { Backend = (Backend)9 } },
         { "Algorithm Winograd2x2", Samples.Convolution() with { Algorithm = Algorithm.Winograd2x2 } },
         { "Algorithm Winograd4x4", Samples.Convolution() with { Algorithm = Algorithm.Winograd4x4 } },
+        { "Algorithm Separable", Samples.Convolution() with { Algorithm = Algorithm.Separable } },
         { "MaxError", Samples.Convolution() with { MaxError = double.NaN } },
         { "MaxError", Samples.Convolution() with { MaxError = -1 } },
     };
@@ -393,8 +394,9 @@ public class MisuseTests
         Conv2DOptions options = Samples.Convolution(Backend.Managed);
         Assert.Throws<NotSupportedException>(
             () => new Conv2D(options with { InstructionSet = InstructionSet.Scalar }, Samples.Weights()));
-        Assert.Throws<NotSupportedException>(
-            () => new Conv2D(options with { Algorithm = Algorithm.Winograd2x2, Numerics = NumericsMode.Fast }, Samples.Weights()));
+        Assert.All([Algorithm.Winograd2x2, Algorithm.Winograd4x4, Algorithm.Separable], algorithm =>
+            Assert.Throws<NotSupportedException>(
+                () => new Conv2D(options with { Algorithm = algorithm, Numerics = NumericsMode.Fast }, Samples.Weights())));
         Assert.Throws<NotSupportedException>(
             () => new MaxPool2D(new PoolOptions { Kernel = 2, Backend = Backend.Managed, InstructionSet = InstructionSet.Scalar }));
     }

@@ -39,6 +39,47 @@ public class RuntimeTests
     }
 
     [Fact]
+    public void A_plan_is_printed_as_a_line()
+    {
+        convpool_plan_info info = new()
+        {
+            isa = convpool_isa.CONVPOOL_ISA_AVX512,
+            algorithm = convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_4X4,
+            oh = 56,
+            ow = 28,
+            plan_bytes = 591_168,
+            workspace_bytes = 1_082_880,
+            tasks = 14,
+            flops = 231_211_008,
+            error_bound = 5.4e-4,
+        };
+        Assert.Equal(
+            "Winograd4x4 (native Avx512), output 56x28, 231 MFLOP in 14 tasks, plan 577 KiB, workspace 1.03 MiB a thread, "
+            + "error at most 5.4E-4",
+            new PlanInfo(Backend.Native, info).ToString());
+        info = new()
+        {
+            isa = convpool_isa.CONVPOOL_ISA_SCALAR,
+            algorithm = convpool_algorithm.CONVPOOL_ALGORITHM_POOL_WIDTH,
+            oh = 1,
+            ow = 1,
+            tasks = 1,
+            flops = 49,
+        };
+        Assert.Equal(
+            "PoolWidth (managed Scalar), output 1x1, 49 FLOP in 1 task, plan 0 bytes, workspace 0 bytes a thread",
+            new PlanInfo(Backend.Managed, info).ToString());
+    }
+
+    [Theory]
+    [MemberData(nameof(Samples.Backends), MemberType = typeof(Samples))]
+    public void A_plan_counts_its_packed_weights(Backend backend)
+    {
+        using Conv2D layer = Samples.CreateConvolution(backend);
+        Assert.InRange(layer.GetPlan(9, 11).PlanBytes, sizeof(float) * Samples.Weights().Length, 64 << 10);
+    }
+
+    [Fact]
     public void A_library_of_another_version_is_refused_in_plain_words()
     {
         Assert.Null(NativeBackend.DescribeMismatch(NativeMethods.CONVPOOL_ABI_VERSION, "1.0.0", "libconvpool.so"));
