@@ -236,7 +236,7 @@ public class ThreadTests
         finally
         {
             gate.Set();
-            left.Wait(TestContext.Current.CancellationToken); // whoever still waits for the gate must have left before it is disposed of
+            left.Wait(TestContext.Current.CancellationToken); // for those at the gate, before it is disposed of
         }
         layer.Run(input, shape, output, options);
         Assert.Equal(expected, output);
