@@ -23,39 +23,46 @@ internal static class LayerComparison
     }
 
     public static IReadOnlyList<RaceResult> Run(
-        IReadOnlyList<LayerShape> layers, int threads, double secondsPerLayer, Report report)
+        IReadOnlyList<LayerShape> layers, int threads, double secondsPerLayer, InstructionSet instructionSet, Report report)
     {
+        var isBest = instructionSet == InstructionSet.Best;
         Console.WriteLine($"{layers.Count} layers, {Report.Threads(threads)}, {secondsPerLayer} s each");
-        var limits = Limits.Measure(threads);
+        var limits = Limits.Measure(threads, instructionSet);
         var races = new List<RaceResult>();
         foreach (var layer in layers)
         {
             var race = Race.Run(
-                LayerGraphs.ToGraph(layer), threads, secondsPerLayer, AllEntrants, Tolerance);
+                LayerGraphs.ToGraph(layer), threads, secondsPerLayer, AllEntrants, Tolerance, instructionSet);
             races.Add(race);
             Console.WriteLine($"[{races.Count,2}/{layers.Count}] {race}");
         }
 
-        limits = limits.BetterOf(Limits.Measure(threads));
+        limits = limits.BetterOf(Limits.Measure(threads, instructionSet));
         Row[] rows = [.. layers.Zip(races, (layer, race) => new Row(layer, race, limits))];
-        var (table, classes) = (ToTable(rows), ToClassTable(rows));
+        var (table, classes) = (ToTable(rows, isBest), ToClassTable(rows, isBest));
         Console.WriteLine($"\n{limits}\n\n{table.ToText()}\n{classes.ToText()}");
 
-        var name = threads == 1 ? "compare" : "compare-parallel";
+        var name = (threads == 1 ? "compare" : "compare-parallel") + (isBest ? "" : $"-{instructionSet}".ToLowerInvariant());
         var machine = string.Concat(Machine.Describe().Append($"{limits}").Select(line => $"- {line}\n"));
         report.Write(name, $"{machine}\n{table.ToMarkdown()}\n{classes.ToMarkdown()}");
-        report.Write($"{name}-summary", $"{Machine.ProcessorName()}, {Report.Threads(threads)}:\n\n{classes.ToMarkdown()}");
-        report.WritePicture(name, path => Chart.Save(path, rows));
+        if (isBest)
+        {
+            report.Write($"{name}-summary", $"{Machine.ProcessorName()}, {Report.Threads(threads)}:\n\n{classes.ToMarkdown()}");
+            report.WritePicture(name, path => Chart.Save(path, rows));
+        }
+
         return races;
     }
 
-    private static Table ToTable(IReadOnlyList<Row> rows)
+    /// <summary>Without figures of ONNX Runtime, which uses the best instruction set, if the others are kept from it.</summary>
+    private static Table ToTable(IReadOnlyList<Row> rows, bool withOnnxRuntime)
     {
         var table = new Table(
             "layer", "algorithm", "us", "rate", "of limit", "strict us", "managed us", "oneDNN us", "ORT us", "/ ORT", "best peer",
             "target");
         foreach (var row in rows)
         {
+            string IfShown(string cell) => withOnnxRuntime ? cell : "";
             var race = row.Race;
             var rate = row.IsBoundByMemory
                 ? $"{race.Graph.Bytes / race.Microseconds / 1e3:F1} GB/s"
@@ -69,30 +76,35 @@ internal static class LayerComparison
                 $"{race[Race.ConvPoolStrict]?.MinMicroseconds:F1}",
                 $"{race[Race.Managed]?.MinMicroseconds:F1}",
                 $"{race[Race.OneDnn]?.MinMicroseconds:F1}",
-                $"{race[Race.OnnxRuntime]?.MinMicroseconds:F1}",
-                $"{race.OverOnnxRuntime:F2}",
-                $"{row.Layer.BestPeerOverOrt:F2} {row.Layer.BestPeer}",
-                $"{row.Layer.TargetOverOrt:F2}");
+                IfShown($"{race[Race.OnnxRuntime]?.MinMicroseconds:F1}"),
+                IfShown($"{race.OverOnnxRuntime:F2}"),
+                IfShown($"{row.Layer.BestPeerOverOrt:F2} {row.Layer.BestPeer}"),
+                IfShown($"{row.Layer.TargetOverOrt:F2}"));
         }
 
         return table;
     }
 
-    private static Table ToClassTable(IReadOnlyList<Row> rows)
+    private static Table ToClassTable(IReadOnlyList<Row> rows, bool withOnnxRuntime)
     {
         var table = new Table(
-            "geometric means", "layers", "of limit", "ORT of limit", "strict / ORT", "managed / ORT", "/ ORT", "best peer",
-            "target");
+            "geometric means", "layers", "of limit", "strict of limit", "oneDNN of limit", "ORT of limit", "strict / ORT",
+            "managed / ORT", "/ ORT", "best peer", "target");
+        string IfShown(string cell) => withOnnxRuntime ? cell : "";
         void Add(string name, IReadOnlyCollection<Row> members) => table.Add(
             name,
             $"{members.Count}",
             $"{Mean(members, row => row.ShareOfLimit(Race.ConvPool)!.Value):P0}",
-            $"{Mean(members, row => row.ShareOfLimit(Race.OnnxRuntime)!.Value):P0}",
-            $"{Mean(members, row => OverOnnxRuntime(row, Race.ConvPoolStrict)):F2}",
-            $"{Mean(members, row => OverOnnxRuntime(row, Race.Managed)):F2}",
-            $"{Mean(members, row => row.Race.OverOnnxRuntime):F3}",
-            $"{Mean(members, row => row.Layer.BestPeerOverOrt):F2}",
-            $"{Mean(members, row => row.Layer.TargetOverOrt):F2}");
+            $"{Mean(members, row => row.ShareOfLimit(Race.ConvPoolStrict)!.Value):P0}",
+            members.All(row => row.Race[Race.OneDnn] is not null)
+                ? $"{Mean(members, row => row.ShareOfLimit(Race.OneDnn)!.Value):P0}"
+                : "",
+            IfShown($"{Mean(members, row => row.ShareOfLimit(Race.OnnxRuntime)!.Value):P0}"),
+            IfShown($"{Mean(members, row => OverOnnxRuntime(row, Race.ConvPoolStrict)):F2}"),
+            IfShown($"{Mean(members, row => OverOnnxRuntime(row, Race.Managed)):F2}"),
+            IfShown($"{Mean(members, row => row.Race.OverOnnxRuntime):F3}"),
+            IfShown($"{Mean(members, row => row.Layer.BestPeerOverOrt):F2}"),
+            IfShown($"{Mean(members, row => row.Layer.TargetOverOrt):F2}"));
         foreach (var group in rows.GroupBy(row => LayerGraphs.ClassOf(row.Layer)))
         {
             Add(group.Key, [.. group]);

@@ -27,12 +27,14 @@ internal sealed class Limits
 
     public int Threads { get; }
 
-    /// <summary>GFLOP/s of fused multiply-adds in the longest vectors of the CPU: 16 floats with AVX-512, otherwise 8.</summary>
+    /// <summary>GFLOP/s of fused multiply-adds in the longest vectors of the instruction set: 16 floats with AVX-512, else 8.</summary>
     public double Gigaflops { get; }
 
-    public static Limits Measure(int threads) => new(
+    public static Limits Measure(int threads, InstructionSet instructionSet) => new(
         threads,
-        OnAllThreads(threads, () => Best(10 * SecondsPerProbe, Vector512.IsHardwareAccelerated ? MultiplyAdd512 : MultiplyAdd256)),
+        OnAllThreads(threads, () => Best(
+            10 * SecondsPerProbe,
+            Vector512.IsHardwareAccelerated && instructionSet == InstructionSet.Best ? MultiplyAdd512 : MultiplyAdd256)),
         [.. Enumerable.Range(SmallestLog, LargestLog - SmallestLog + 1)
             .Select(log => OnAllThreads(threads, () => CopyGigabytes((1L << log) / threads)))]);
 

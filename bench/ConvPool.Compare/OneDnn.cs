@@ -27,6 +27,7 @@ internal static unsafe partial class OneDnn
     public const int ArgumentWeights = 33;
     public const int ArgumentBias = 41;
 
+    private const int Avx2 = 7;
     private const string Library = "libdnnl.so.2";
 
     /// <summary>The library is here and can be loaded.</summary>
@@ -44,6 +45,18 @@ internal static unsafe partial class OneDnn
             throw new InvalidOperationException($"oneDNN answered with status {status}.");
         }
     }
+
+    /// <summary>Keeps oneDNN to an instruction set, before it is used for the first time.</summary>
+    public static void Use(InstructionSet instructionSet)
+    {
+        if (IsInstalled && instructionSet == InstructionSet.Avx2)
+        {
+            ThrowIfFailed(SetMaxCpuIsa(Avx2));
+        }
+    }
+
+    [LibraryImport(Library, EntryPoint = "dnnl_set_max_cpu_isa")]
+    private static partial int SetMaxCpuIsa(int isa);
 
     [LibraryImport(Library, EntryPoint = "dnnl_engine_create")]
     public static partial int CreateEngine(out nint engine, int kind, nuint index);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using ConvPool;
 using ConvPool.Compare;
 using ConvPool.Shapes;
 
@@ -34,6 +35,17 @@ var networks = new Option<bool>("--networks")
 };
 var accuracy = new Option<bool>("--accuracy") { Description = "Errors of each algorithm against sums in double precision" };
 var choices = new Option<bool>("--choices") { Description = "Random convolutions by each algorithm: was the best chosen?" };
+var isa = new Option<InstructionSet>("--isa")
+{
+    Description = "Best, or Avx2 on a CPU with AVX-512: ConvPool, oneDNN and the limits by it; the table only",
+};
+isa.Validators.Add(result =>
+{
+    if (result.GetValueOrDefault<InstructionSet>() is not (InstructionSet.Best or InstructionSet.Avx2) and var value)
+    {
+        result.AddError($"--isa is {value}; the limits of Best and Avx2 can be measured.");
+    }
+});
 var all = new Option<bool>("--all")
 {
     Description = "The table with 1 and with all threads, networks, sweep, choices and accuracy",
@@ -46,13 +58,19 @@ var updateDocs = new Option<bool>("--update-docs")
 var command = new RootCommand(
     "Measures ConvPool against ONNX Runtime and the limits of this machine. Results go to artifacts/compare.")
 {
-    threads, filter, csv, seconds, sweep, count, seed, networks, choices, accuracy, all, updateDocs,
+    threads, filter, csv, seconds, sweep, count, seed, networks, choices, accuracy, isa, all, updateDocs,
 };
 command.Validators.Add(result =>
 {
     if (result.GetValue(filter) is not null && (result.GetValue(all) || result.GetValue(updateDocs)))
     {
         result.AddError("--filter leaves out part of one table; it does not go with --all and --update-docs.");
+    }
+
+    if (result.GetValue(isa) != InstructionSet.Best
+        && new[] { all, sweep, networks, choices, accuracy }.Any(result.GetValue))
+    {
+        result.AddError("--isa is for the table of layers alone.");
     }
 });
 command.SetAction(result =>
@@ -75,6 +93,7 @@ int Measure(ParseResult result)
     var everything = result.GetValue(all);
     var text = result.GetValue(filter);
     var races = new List<RaceResult>();
+    OneDnn.Use(result.GetValue(isa));
     Array.ForEach(Machine.Describe(), Console.WriteLine);
 
     bool[] parts = [result.GetValue(sweep), result.GetValue(networks), result.GetValue(choices), result.GetValue(accuracy)];
@@ -85,7 +104,7 @@ int Measure(ParseResult result)
         Filter.Require(text, chosen.Length, layers.Select(layer => layer.Name));
         foreach (var number in everything ? OneAndAll() : [result.GetValue(threads)])
         {
-            races.AddRange(LayerComparison.Run(chosen, number, result.GetValue(seconds), report));
+            races.AddRange(LayerComparison.Run(chosen, number, result.GetValue(seconds), result.GetValue(isa), report));
         }
     }
 

@@ -21,14 +21,16 @@ internal sealed unsafe class ConvPoolContender : IContender
     private readonly Place[] _places;
     private readonly List<TensorBuffer> _buffers = [];
 
-    public ConvPoolContender(string name, Graph graph, TensorBuffer input, Backend backend, NumericsMode numerics, int threads)
+    public ConvPoolContender(
+        string name, Graph graph, TensorBuffer input, Backend backend, NumericsMode numerics, int threads,
+        InstructionSet instructionSet = InstructionSet.Best)
     {
         Name = name;
         _graph = graph;
         _options = new RunOptions { MaxDegreeOfParallelism = threads };
         for (var i = 0; i < graph.Nodes.Count; i++)
         {
-            if (CreateLayer(i, backend, numerics) is not { } layer)
+            if (CreateLayer(i, backend, numerics, instructionSet) is not { } layer)
             {
                 continue;
             }
@@ -37,7 +39,7 @@ internal sealed unsafe class ConvPoolContender : IContender
             if (IsPooledAtOnce(i))
             {
                 i++;
-                layer = new Sequential(layer, CreateLayer(i, backend, numerics)!);
+                layer = new Sequential(layer, CreateLayer(i, backend, numerics, instructionSet)!);
             }
 
             _steps.Add(new Step(layer, inputs, i + 1));
@@ -77,7 +79,7 @@ internal sealed unsafe class ConvPoolContender : IContender
     }
 
     /// <summary>The layer of a node; null for a concatenation, which has nothing to do.</summary>
-    private Layer? CreateLayer(int index, Backend backend, NumericsMode numerics)
+    private Layer? CreateLayer(int index, Backend backend, NumericsMode numerics, InstructionSet instructionSet)
     {
         var node = _graph.Nodes[index];
         var shape = _graph.ShapeOf(node.Inputs[0]);
@@ -85,13 +87,14 @@ internal sealed unsafe class ConvPoolContender : IContender
         {
             case ConvOperation conv:
                 var convolution = new Conv2D(
-                    conv.Options with { Backend = backend, Numerics = numerics }, conv.Weights, conv.Bias);
+                    conv.Options with { Backend = backend, Numerics = numerics, InstructionSet = instructionSet }, conv.Weights,
+                    conv.Bias);
                 _algorithms.Add(convolution.GetPlan(shape).Algorithm);
                 return convolution;
             case MaxPoolOperation max:
-                return Record(new MaxPool2D(max.Options with { Backend = backend }), shape);
+                return Record(new MaxPool2D(max.Options with { Backend = backend, InstructionSet = instructionSet }), shape);
             case AvgPoolOperation average:
-                return Record(new AvgPool2D(average.Options with { Backend = backend }), shape);
+                return Record(new AvgPool2D(average.Options with { Backend = backend, InstructionSet = instructionSet }), shape);
             default:
                 return null;
         }
