@@ -5,7 +5,8 @@
 #include <math.h>
 
 static bool along_channels(cp_direct_kernel kernel) {
-    return kernel == CP_DIRECT_CHANNELS || kernel == CP_DIRECT_GROUPS || kernel == CP_DIRECT_DEPTHWISE;
+    return kernel == CP_DIRECT_CHANNELS || kernel == CP_DIRECT_POINTWISE || kernel == CP_DIRECT_GROUPS ||
+           kernel == CP_DIRECT_DEPTHWISE;
 }
 
 /* Groups of which several share the lanes of a panel. */
@@ -15,7 +16,9 @@ static bool is_grouped(const cp_direct *p) {
 
 /* The kernel with lanes along the channels that suits the shape. */
 static cp_direct_kernel channels_kernel(const cp_direct *p) {
-    return cp_direct_is_depthwise(p) ? CP_DIRECT_DEPTHWISE : is_grouped(p) ? CP_DIRECT_GROUPS : CP_DIRECT_CHANNELS;
+    if (cp_direct_is_depthwise(p)) return CP_DIRECT_DEPTHWISE;
+    if (is_grouped(p)) return CP_DIRECT_GROUPS;
+    return p->flat && p->desc->src_layout == CONVPOOL_LAYOUT_NCHW ? CP_DIRECT_POINTWISE : CP_DIRECT_CHANNELS;
 }
 
 /* Of both families of kernels the cheaper one, unless `desc` forces the other or its workspace were too large. */
@@ -23,7 +26,7 @@ static convpool_status choose(cp_direct *p) {
     const convpool_conv2d_desc *d = p->desc;
     const bool forced = d->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS;
     p->kernel = channels_kernel(p);
-    p->groups = p->kernel == CP_DIRECT_CHANNELS ? d->groups : 1;
+    p->groups = p->kernel == CP_DIRECT_DEPTHWISE || p->kernel == CP_DIRECT_GROUPS ? 1 : d->groups;
     p->row_phases = 1;
     cp_channels_block(p);
     const cp_direct_kernel width = cp_width_kernel(p);

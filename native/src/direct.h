@@ -8,6 +8,7 @@
 typedef enum cp_direct_kernel {
     /* CONVPOOL_ALGORITHM_DIRECT_CHANNELS */
     CP_DIRECT_CHANNELS,  /* conv2d_pack, conv2d_tiles, conv2d_finish */
+    CP_DIRECT_POINTWISE, /* conv2d_pointwise */
     CP_DIRECT_GROUPS,    /* conv2d_pack, conv2d_groups */
     CP_DIRECT_DEPTHWISE, /* conv2d_depthwise */
     /* CONVPOOL_ALGORITHM_DIRECT_WIDTH */

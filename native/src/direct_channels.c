@@ -52,6 +52,10 @@ typedef struct workspace_parts {
 
 static bool workspace_of(const cp_direct *p, workspace_parts *w) {
     const convpool_conv2d_desc *d = p->desc;
+    if (p->kernel == CP_DIRECT_POINTWISE) {
+        *w = (workspace_parts){0};
+        return cp_align(p->rows_a_task * p->columns_a_task * p->panels_a_task * (int64_t)(CP_PANEL * sizeof(float)), &w->acc);
+    }
     const int64_t rows = p->kernel == CP_DIRECT_DEPTHWISE ? cp_reach(p->rows_a_task, d->stride_h, d->kh, d->dilation_h)
                                                           : packed_rows(p, p->rows_a_task);
     const int64_t columns = cp_reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w);
@@ -169,6 +173,24 @@ static void block_channels(cp_direct *p) {
     choose_clipping(p);
 }
 
+/* Sizes of a task of conv2d_pointwise: pixels enough for dozens of tiles, few enough that accumulators stay in L2. Nothing is
+ * packed, so any number of tasks may share the pixels. */
+static void block_pointwise(cp_direct *p) {
+    enum { TASK_PIXELS = 224, PANELS = 16, TASKS = 8 };
+    p->panels = cp_ceil_div(p->group_out, CP_PANEL);
+    p->columns_a_task = cp_share(p->ow, TASK_PIXELS * 2);
+    p->rows_a_task = cp_share(p->oh, TASK_PIXELS / CP_MIN(p->columns_a_task, TASK_PIXELS));
+    p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
+    p->column_tasks = cp_ceil_div(p->ow, p->columns_a_task);
+    const int64_t areas = p->row_tasks * p->column_tasks * p->groups;
+    const double product = (double)p->rows_a_task * (double)p->columns_a_task * (double)p->group_in * (double)CP_PANEL;
+    const int64_t least = CP_MAX(2, (int64_t)CP_MIN((double)p->panels, 0x1p20 / product)); /* panels worth a task */
+    p->panels_a_task = cp_share(p->panels, CP_MIN(PANELS, CP_MAX(cp_ceil_div(p->panels * CP_MIN(areas, TASKS), TASKS), least)));
+    if (p->panels_a_task > 1) p->panels_a_task += p->panels_a_task % 2; /* since a tile may have two */
+    p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+    p->clipped = 1;
+}
+
 /* Sizes of a depthwise task of direct-channels: packed input within L2, accumulators within L1, and panels enough to be worth it.
  */
 static void block_depthwise(cp_direct *p) {
@@ -196,6 +218,8 @@ static void block_depthwise(cp_direct *p) {
 void cp_channels_block(cp_direct *p) {
     if (p->kernel == CP_DIRECT_DEPTHWISE) {
         block_depthwise(p);
+    } else if (p->kernel == CP_DIRECT_POINTWISE) {
+        block_pointwise(p);
     } else {
         block_channels(p);
     }
@@ -214,6 +238,9 @@ double cp_channels_cost(const cp_direct *p) {
     if (p->kernel == CP_DIRECT_DEPTHWISE) return depthwise_cost(p);
     const convpool_conv2d_desc *d = p->desc;
     const double pixels = (double)p->oh * (double)p->ow;
+    if (p->kernel == CP_DIRECT_POINTWISE) {
+        return (double)p->panels * ((double)p->products + 17) + 0.1 * (double)p->products + 400 / pixels;
+    }
     const double rows = (double)packed_rows(p, p->rows_a_task) / (double)p->rows_a_task;
     const double columns = (double)cp_reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) / (double)p->columns_a_task;
     if (p->kernel == CP_DIRECT_GROUPS) {
@@ -293,6 +320,30 @@ static int64_t list_pixels(const cp_direct *p, const cp_conv2d_pack *pack, const
     return count;
 }
 
+static cp_conv2d_finish finish_of(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t panel,
+                                  int64_t panel_end, const float *acc) {
+    const convpool_conv2d_desc *d = p->desc;
+    const int64_t group_out = d->out_channels / p->groups;
+    cp_conv2d_finish finish = {
+        .acc = acc,
+        .channel = t->group * group_out + panel * CP_PANEL,
+        .channels = CP_MIN(panel_end * CP_PANEL, group_out) - panel * CP_PANEL,
+        .spare = panel_end == p->panels ? cp_spare_channels(d->dst_layout, d->out_channels, (t->group + 1) * group_out) : 0,
+        .rows = t->rows,
+        .columns = t->columns,
+        .layout = d->dst_layout,
+        .dst_strides = r->dst.strides,
+        .residual_strides = r->residual.strides,
+        .activation = r->activation,
+        .dst = t->dst + t->row * r->dst.strides.row + t->column * r->dst.strides.column,
+        .residual =
+            t->residual == NULL ? NULL : t->residual + t->row * r->residual.strides.row + t->column * r->residual.strides.column,
+    };
+    finish.dst_strides.row *= p->row_phases;
+    finish.residual_strides.row *= p->row_phases;
+    return finish;
+}
+
 /* Output channels [panel, panel_end) x 16 of small groups, panel by panel. */
 static void run_groups(const cp_direct *p, const cp_kernels *kernels, cp_conv2d_pack pack, cp_conv2d_tiles tiles,
                        cp_conv2d_finish finish, int64_t panel, int64_t panel_end) {
@@ -318,7 +369,7 @@ static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direc
     workspace_parts parts;
     workspace_of(p, &parts);
     float *x = (float *)r->workspace, *acc = (float *)(r->workspace + parts.x);
-    const int64_t pixels = rows * columns, taps = d->kh * d->kw, group_out = d->out_channels / p->groups;
+    const int64_t pixels = rows * columns, taps = d->kh * d->kw;
     const bool grouped = p->kernel == CP_DIRECT_GROUPS;
     cp_conv2d_span *spans = (cp_conv2d_span *)(r->workspace + parts.x + parts.acc);
     int32_t *position = (int32_t *)(spans + pixels), *place = position + pixels;
@@ -360,23 +411,7 @@ static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direc
         .row_step = pack.columns,
         .column_step = pack.columns_first ? 1 : d->dilation_w,
     };
-    cp_conv2d_finish finish = {
-        .acc = acc,
-        .channel = group * group_out + panel * CP_PANEL,
-        .channels = CP_MIN(panel_end * CP_PANEL, group_out) - panel * CP_PANEL,
-        .spare = panel_end == p->panels ? cp_spare_channels(d->dst_layout, d->out_channels, (group + 1) * group_out) : 0,
-        .rows = rows,
-        .columns = columns,
-        .layout = d->dst_layout,
-        .dst_strides = r->dst.strides,
-        .residual_strides = r->residual.strides,
-        .activation = r->activation,
-        .dst = t->dst + t->row * r->dst.strides.row + t->column * r->dst.strides.column,
-        .residual =
-            t->residual == NULL ? NULL : t->residual + t->row * r->residual.strides.row + t->column * r->residual.strides.column,
-    };
-    finish.dst_strides.row *= p->row_phases;
-    finish.residual_strides.row *= p->row_phases;
+    const cp_conv2d_finish finish = finish_of(p, r, t, panel, panel_end, acc);
     if (grouped) {
         run_groups(p, r->kernels, pack, tiles, finish, panel, panel_end);
         return;
@@ -400,6 +435,29 @@ static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direc
     }
 }
 
+/* Output channels [panel, panel_end) x 16 of a group, whose kernels have one tap and whose input is in planes. */
+static void run_pointwise(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t panel, int64_t panel_end) {
+    float *acc = (float *)r->workspace;
+    const cp_conv2d_finish finish = finish_of(p, r, t, panel, panel_end, acc);
+    const int64_t first = t->group * p->panels + panel, weights_panel = p->group_in * CP_PANEL;
+    const cp_conv2d_pointwise point = {
+        .x = t->src + t->group * p->group_in * r->src.strides.channel + t->row * r->src.strides.row + t->column,
+        .plane = r->src.strides.channel,
+        .row = r->src.strides.row,
+        .columns = t->columns,
+        .channels = p->group_in,
+        .panels = panel_end - panel,
+        .weights = p->weights + first * weights_panel,
+        .weights_panel = weights_panel,
+        .next_weights = panel_end < p->panels ? p->weights + (first + panel_end - panel) * weights_panel : NULL,
+        .bias = p->bias + first * CP_PANEL,
+        .acc = acc,
+        .acc_pixels = t->rows * t->columns,
+        .finish = &finish,
+    };
+    r->kernels->conv2d_pointwise(&point);
+}
+
 /* Output channels [panel, panel_end) x 16 of a depthwise layer. */
 static void run_depthwise(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t panel, int64_t panel_end) {
     workspace_parts parts;
@@ -421,6 +479,8 @@ void cp_channels_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct
     const int64_t panel = t->share * p->panels_a_task, panel_end = CP_MIN(p->panels, panel + p->panels_a_task);
     if (p->kernel == CP_DIRECT_DEPTHWISE) {
         run_depthwise(p, r, t, panel, panel_end);
+    } else if (p->kernel == CP_DIRECT_POINTWISE) {
+        run_pointwise(p, r, t, panel, panel_end);
     } else {
         run_dense(p, r, t, panel, panel_end);
     }

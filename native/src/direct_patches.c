@@ -115,7 +115,7 @@ double cp_patches_cost(const cp_direct *p) {
     const double l1 = 32 << 10;
     const double pixels = (double)p->oh * (double)p->ow, width = (double)p->ow, products = (double)p->products;
     const double outputs = CP_MAX(4, (double)p->group_out) / (double)CP_PANEL, lanes = ceil(pixels / 16) * 16 / pixels;
-    if (p->flat) return outputs * lanes * (products + 5) + 0.5 * products + 35 * outputs * products / pixels;
+    if (p->flat) return outputs * lanes * (products + 5) + 0.15 * products + 35 * outputs * products / pixels;
     const bool gapless = d->kw == 1 || p->ow % CP_PANEL == 0;
     const double twice = ceil(width / 16) * 16 / width - 1, copied = CP_MIN(1, (double)CP_PATCHES_PIXELS / width) * 0.5;
     const double ends = d->kh * d->kw == 1 ? 0.3 : gapless ? 0 : width < 16 ? copied : CP_MIN(copied, twice * outputs);

@@ -82,6 +82,23 @@ typedef struct cp_conv2d_tiles {
     const cp_conv2d_finish *finish; /* of these panels and pixels, to be done once their sums are complete; or NULL */
 } cp_conv2d_tiles;
 
+/* conv2d_pointwise: for kernels of one tap without strides, from planes: some panels of 16 output channels and a rectangle of
+ * pixels, finished. */
+typedef struct cp_conv2d_pointwise {
+    const float *x;     /* the rectangle's first pixel of the first channel in src */
+    int64_t plane, row; /* floats from one channel to the next, from one row to the next */
+    int64_t columns;    /* of the rectangle */
+    int64_t channels;   /* of src */
+    int64_t panels;
+    const float *weights;      /* [panel][channel][16] */
+    int64_t weights_panel;     /* floats from one panel to the next */
+    const float *next_weights; /* used after these, to be fetched meanwhile; or NULL */
+    const float *bias;         /* [panel][16] */
+    float *acc;                /* room for [panel][acc_pixels][16] */
+    int64_t acc_pixels;        /* of the rectangle */
+    const cp_conv2d_finish *finish;
+} cp_conv2d_pointwise;
+
 /* winograd_weights: the transform of the weights of up to 16 output channels, in double; what is left of the 16 becomes zero. */
 typedef struct cp_winograd_weights {
     int64_t taps;         /* a side: 3 or 5 */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Every template of an instruction set, and its table of kernels. Wants CP_ISA, CP_TILE (output pixels of a
- * register tile), CP_TILE_PANELS (panels of 16 output channels of a tile) and the vector vocabulary. */
+ * register tile), CP_TILE_PANELS (panels of 16 output channels of a tile) and the vector vocabulary; CP_POINTWISE_TILE and
+ * CP_POINTWISE_PASS (of conv2d_pointwise) where they are not CP_TILE and 128. */
 #include <math.h>
 #include <string.h>
 
@@ -33,9 +34,34 @@
         break;                                                                                                                     \
     }
 
+/* The same of conv2d_pointwise. */
+#ifdef CP_POINTWISE_TILE
+#define CP_POINTWISE_SWITCH(count, F)                                                                                              \
+    switch (count) {                                                                                                               \
+        CP_TILE_CASE(F, 1)                                                                                                         \
+        CP_TILE_CASE(F, 2)                                                                                                         \
+        CP_TILE_CASE(F, 3)                                                                                                         \
+        CP_TILE_MORE(F)                                                                                                            \
+        CP_TILE_CASE(F, 8)                                                                                                         \
+        CP_TILE_CASE(F, 9)                                                                                                         \
+        CP_TILE_CASE(F, 10)                                                                                                        \
+        CP_TILE_CASE(F, 11)                                                                                                        \
+        CP_TILE_CASE(F, 12)                                                                                                        \
+        CP_TILE_CASE(F, 13)                                                                                                        \
+    default:                                                                                                                       \
+        F(CP_POINTWISE_TILE);                                                                                                      \
+        break;                                                                                                                     \
+    }
+#else
+#define CP_POINTWISE_TILE CP_TILE
+#define CP_POINTWISE_PASS 128
+#define CP_POINTWISE_SWITCH CP_TILE_SWITCH
+#endif
+
 #include "tmpl/activation_tmpl.h"
 #include "tmpl/conv2d_channels_tmpl.h"
 #include "tmpl/conv2d_groups_tmpl.h"
+#include "tmpl/conv2d_pointwise_tmpl.h"
 #include "tmpl/conv2d_depthwise_tmpl.h"
 #include "tmpl/conv2d_depthwise_width_tmpl.h"
 #include "tmpl/window_tmpl.h"
