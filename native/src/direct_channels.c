@@ -128,9 +128,18 @@ static void choose_clipping(cp_direct *p) {
 }
 
 /* Sizes of a direct-channels task. A pass is so many input channels that its weights for one panel stay in L1; a task is so many
- * pixels that packed input and accumulators stay in L2, while each weight that comes from further away serves dozens of tiles. */
+ * pixels that packed input and accumulators stay in L2, while each weight that comes from further away serves dozens of tiles: more
+ * of them on large maps, where the rows that two tasks read are packed by both. */
 static void block_channels(cp_direct *p) {
-    enum { PASS_PRODUCTS = 288, TASK_PIXELS = 224, X_BYTES = 192 << 10, ACC_BYTES = 256 << 10, SPLIT_PRODUCTS = 64, TASKS = 8 };
+    enum {
+        PASS_PRODUCTS = 288,
+        TASK_PIXELS = 224,
+        TASK_PIXELS_MOST = 448,
+        X_BYTES = 192 << 10,
+        ACC_BYTES = 256 << 10,
+        SPLIT_PRODUCTS = 64,
+        TASKS = 8
+    };
     const double task_products = 1 << 20;
     const convpool_conv2d_desc *d = p->desc;
     const int64_t taps = d->kh * d->kw;
@@ -138,10 +147,11 @@ static void block_channels(cp_direct *p) {
     p->panels = cp_ceil_div(d->out_channels / p->groups, CP_PANEL);
     p->panels_a_task = p->panels;
     p->channels_a_pass = CP_MIN(group_in, CP_MAX(1, PASS_PRODUCTS / taps / CP_BLOCK) * CP_BLOCK);
-    p->columns_a_task = cp_share(p->ow, TASK_PIXELS * 2);
+    const int64_t task_pixels = p->oh * p->ow >= TASKS * TASK_PIXELS_MOST ? TASK_PIXELS_MOST : TASK_PIXELS;
+    p->columns_a_task = cp_share(p->ow, TASK_PIXELS_MOST);
     p->row_phases = CP_MIN(p->oh, row_phases_of(d).phases);
     const int64_t rows = cp_ceil_div(p->oh, p->row_phases);
-    p->rows_a_task = cp_share(rows, TASK_PIXELS / CP_MIN(p->columns_a_task, TASK_PIXELS));
+    p->rows_a_task = cp_share(rows, task_pixels / CP_MIN(p->columns_a_task, task_pixels));
     const int64_t position_bytes = p->channels_a_pass * (int64_t)sizeof(float);
     while (p->rows_a_task > 1 && packed_rows(p, p->rows_a_task) >
                                      X_BYTES / position_bytes / cp_reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w)) {
