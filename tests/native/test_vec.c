@@ -408,6 +408,19 @@ static void test_transpose(rng *r) {
     }
 }
 
+static void test_sums(rng *r) {
+    v8 rows[8];
+    float sums[8];
+    for (int k = 0; k < 8; k++) {
+        float m[8];
+        for (int i = 0; i < 8; i++) m[i] = any_bits(r);
+        rows[k] = v8_load(m);
+        sums[k] = ((m[0] + m[4]) + (m[2] + m[6])) + ((m[1] + m[5]) + (m[3] + m[7]));
+    }
+    const lanes sum = stored(v8_sums(rows));
+    for (int k = 0; k < 8; k++) expect("v8_sums", sums[k], sum.f[k], (float)k, 0, 0);
+}
+
 int main(int argc, char **argv) {
     opts = options_parse(argc, argv, 100000);
     static guarded memory;
@@ -421,6 +434,7 @@ int main(int argc, char **argv) {
         test_wide(&r);
         if (i % 16 == 0) {
             test_transpose(&r);
+            test_sums(&r);
             test_widest(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_widest_pooling(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_memory(&r, &memory, GUARD_AT_END);

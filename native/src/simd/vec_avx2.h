@@ -124,6 +124,17 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
     r[6] = _mm256_permute2f128_ps(b2, b6, 0x31);
     r[7] = _mm256_permute2f128_ps(b3, b7, 0x31);
 }
+static CP_INLINE v8 v8_sums(const v8 p[8]) {
+    v8 q[4], s[2];
+    for (int k = 0; k < 4; k++) { /* Of the vectors k and k + 4; additions commute. */
+        q[k] = _mm256_add_ps(_mm256_blend_ps(p[k], p[k + 4], 0xF0), v8_middle(p[k], p[k + 4]));
+    }
+    for (int k = 0; k < 2; k++) {
+        s[k] = _mm256_add_ps(_mm256_shuffle_ps(q[2 * k], q[2 * k + 1], 0x44), _mm256_shuffle_ps(q[2 * k], q[2 * k + 1], 0xEE));
+    }
+    return _mm256_add_ps(_mm256_shuffle_ps(s[0], s[1], 0x88), _mm256_shuffle_ps(s[0], s[1], 0xDD));
+}
+enum { CP_ALIGNED = 8 };
 
 #ifndef CP_HAVE_V16
 #include "simd/vec_pair.h"

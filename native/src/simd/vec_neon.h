@@ -36,6 +36,7 @@ typedef struct v8_mask {
 } v8_mask;
 static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) { return (v8_mask){begin, end}; }
 static inline v8 v8_load_masked(const float *p, v8_mask m) {
+    if (m.begin <= 0 && m.end >= 8) return v8_load(p);
     float t[8] = {0};
     for (int64_t i = CP_MAX(m.begin, 0); i < CP_MIN(m.end, 8); i++) t[i] = p[i];
     return v8_load(t);
@@ -126,6 +127,15 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
         r[i + 4] = v8_of(b[i], d[i]);
     }
 }
+static CP_INLINE v8 v8_sums(const v8 p[8]) {
+    float32x4_t s[4]; /* two sums of each of two vectors */
+    for (int k = 0; k < 4; k++) {
+        const float32x4_t a = vaddq_f32(p[2 * k].lo, p[2 * k].hi), b = vaddq_f32(p[2 * k + 1].lo, p[2 * k + 1].hi);
+        s[k] = vcombine_f32(vadd_f32(vget_low_f32(a), vget_high_f32(a)), vadd_f32(vget_low_f32(b), vget_high_f32(b)));
+    }
+    return v8_of(vpaddq_f32(s[0], s[1]), vpaddq_f32(s[2], s[3]));
+}
+enum { CP_ALIGNED = 1 };
 #include "simd/vec_pair.h"
 
 static CP_INLINE float cp_fma(float a, float b, float c) {

@@ -130,6 +130,12 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
         }
     }
 }
+/* Lane k is the sum of the lanes of p[k]: q[i] = p[k][i] + p[k][i + 4], then (q[0] + q[2]) + (q[1] + q[3]). */
+static CP_INLINE v8 v8_sums(const v8 p[8]) {
+    CP_LANES(((p[i].f[0] + p[i].f[4]) + (p[i].f[2] + p[i].f[6])) + ((p[i].f[1] + p[i].f[5]) + (p[i].f[3] + p[i].f[7])));
+}
+/* Loads are fastest from multiples of so many floats. */
+enum { CP_ALIGNED = 1 };
 
 /* v16 is 16 floats: a pair of v8, or one register where there is one that wide. */
 #include "simd/vec_pair.h"

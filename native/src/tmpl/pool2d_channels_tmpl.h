@@ -78,39 +78,68 @@ static void CP_NAME(pool2d_channels)(const cp_pool2d_band *a) {
     }
 }
 
-/* `planes` whole planes, each without gaps, side by side so that their additions overlap; then, in the documented order, the 8
- * partial sums of all of them at once. */
-static CP_INLINE v8 pool2d_global_sums(const float *src, int64_t plane_stride, int64_t n, const int planes, const pool2d_op op) {
+/* How to load a plane of n elements without gaps by whole aligned vectors: lane i of all of them belongs to the same partial sum,
+ * and which lane is the first changes neither the partial sums nor which of them are added up. */
+typedef struct pool2d_aligned {
+    const float *begin;     /* of the first vector */
+    v8_mask first, ends[2]; /* of that, and of the one or two after the whole ones */
+} pool2d_aligned;
+
+static CP_INLINE int64_t pool2d_aligned_end(int64_t n) { return n < 16 ? 8 : n & ~(int64_t)7; }
+
+static pool2d_aligned pool2d_aligned_of(const float *plane, int64_t n) {
+    const int64_t before = (int64_t)((uintptr_t)plane / sizeof(float) % CP_ALIGNED), end = pool2d_aligned_end(n) - before;
+    return (pool2d_aligned){
+        plane - before, v8_range(before, before + n), {v8_range(-end, n - end), v8_range(-end - 8, n - end - 8)}};
+}
+
+/* The sums of `planes` whole planes, side by side so that their additions overlap; with `two`, there are two vectors after the
+ * whole ones. */
+static CP_INLINE v8 pool2d_global_sums(const pool2d_aligned *aligned, int64_t n, const int planes, const bool two,
+                                       const pool2d_op op) {
+    const int64_t end = pool2d_aligned_end(n);
     v8 p[8];
     CP_UNROLL
     for (int k = 0; k < 8; k++) p[k] = v8_zero();
-    int64_t at = 0;
-    for (; at + 8 <= n; at += 8) {
-        CP_UNROLL
-        for (int k = 0; k < planes; k++) p[k] = pool2d_step(op, p[k], v8_load(src + k * plane_stride + at));
+    CP_UNROLL
+    for (int k = 0; k < planes; k++) {
+        const v8 first = v8_load_masked(aligned[k].begin, aligned[k].first);
+        p[k] = op == POOL2D_SUM ? first : pool2d_step(op, p[k], first);
     }
-    if (at < n) {
+    for (int64_t at = 8; at < end; at += 8) {
         CP_UNROLL
-        for (int k = 0; k < planes; k++) p[k] = pool2d_step(op, p[k], v8_loadn(src + k * plane_stride + at, n - at));
+        for (int k = 0; k < planes; k++) p[k] = pool2d_step(op, p[k], v8_load(aligned[k].begin + at));
     }
-    v8_transpose(p);
-    return v8_add(v8_add(v8_add(p[0], p[4]), v8_add(p[2], p[6])), v8_add(v8_add(p[1], p[5]), v8_add(p[3], p[7])));
+    CP_UNROLL
+    for (int k = 0; k < planes; k++) p[k] = pool2d_step(op, p[k], v8_load_masked(aligned[k].begin + end, aligned[k].ends[0]));
+    CP_UNROLL
+    for (int k = 0; k < planes && two; k++) {
+        p[k] = pool2d_step(op, p[k], v8_load_masked(aligned[k].begin + end + 8, aligned[k].ends[1]));
+    }
+    const v8 sums = v8_sums(p);
+    return op == POOL2D_SUM ? v8_add(sums, v8_zero()) : sums; /* Sums begin with +0, which tells where all that follow are -0. */
 }
 
-static CP_INLINE void pool2d_global_op(const cp_pool2d_band *a, const pool2d_op op) {
+static CP_INLINE void pool2d_global_op(const cp_pool2d_band *a, const bool two, const pool2d_op op) {
     const convpool_pool2d_desc *d = a->desc;
-    const int64_t n = d->ih * d->iw, end = a->channel + a->channels;
+    const int64_t n = d->ih * d->iw, src_plane = a->src_strides.channel, dst_plane = a->dst_strides.channel, channels = a->channels;
     const pool2d_axis y = pool2d_rows(d, 0), x = pool2d_columns(d, 0);
     const v8 divisor = v8_set1(pool2d_divisor(d, &y, &x));
-    int64_t planes;
-    for (int64_t c = a->channel; c < end; c += planes) {
-        const float *src = (const float *)a->src + c * a->src_strides.channel;
-        float *dst = (float *)a->dst + c * a->dst_strides.channel, result[8];
-        planes = end - c >= 8 ? 8 : 1;
-        const v8 sums =
-            planes == 8 ? pool2d_global_sums(src, a->src_strides.channel, n, 8, op) : pool2d_global_sums(src, 0, n, 1, op);
-        v8_store(result, pool2d_result(op, sums, divisor));
-        for (int64_t k = 0; k < planes; k++) dst[k * a->dst_strides.channel] = result[k];
+    float *dst = (float *)a->dst + a->channel * dst_plane;
+    pool2d_aligned aligned[8]; /* The next 8 planes are aligned as these are. */
+    for (int64_t k = 0; k < CP_MIN(8, channels); k++) {
+        aligned[k] = pool2d_aligned_of((const float *)a->src + (a->channel + k) * src_plane, n);
+    }
+    int64_t c = 0;
+    for (; c + 8 <= channels && dst_plane == 1; c += 8) {
+        v8_store(dst + c, pool2d_result(op, pool2d_global_sums(aligned, n, 8, two, op), divisor));
+        CP_UNROLL
+        for (int k = 0; k < 8; k++) aligned[k].begin += 8 * src_plane;
+    }
+    for (; c < channels; c++) {
+        pool2d_aligned *plane = &aligned[c & 7];
+        v8_storen(dst + c * dst_plane, pool2d_result(op, pool2d_global_sums(plane, n, 1, two, op), divisor), 1);
+        plane->begin += 8 * src_plane;
     }
 }
 
@@ -138,23 +167,30 @@ static CP_INLINE void pool2d_global_channels(const cp_pool2d_band *a, const pool
 }
 
 static CP_INLINE void pool2d_global_of(const cp_pool2d_band *a, const pool2d_op op) {
-    if (a->desc->src_layout == CONVPOOL_LAYOUT_NCHW) {
-        pool2d_global_op(a, op);
+    const int64_t n = a->desc->ih * a->desc->iw;
+    if (a->desc->src_layout == CONVPOOL_LAYOUT_NCHW && n - pool2d_aligned_end(n) + CP_ALIGNED <= 9) {
+        pool2d_global_op(a, false, op);
+    } else if (a->desc->src_layout == CONVPOOL_LAYOUT_NCHW) {
+        pool2d_global_op(a, true, op);
     } else {
         pool2d_global_channels(a, op);
     }
 }
 
+static CP_NOINLINE void pool2d_global_sum(const cp_pool2d_band *a) { pool2d_global_of(a, POOL2D_SUM); }
+static CP_NOINLINE void pool2d_global_sum_abs(const cp_pool2d_band *a) { pool2d_global_of(a, POOL2D_SUM_ABS); }
+static CP_NOINLINE void pool2d_global_sum_squares(const cp_pool2d_band *a) { pool2d_global_of(a, POOL2D_SUM_SQUARES); }
+
 static void CP_NAME(pool2d_global)(const cp_pool2d_band *a) {
     switch (pool2d_op_of(a->desc)) {
     case POOL2D_SUM:
-        pool2d_global_of(a, POOL2D_SUM);
+        pool2d_global_sum(a);
         break;
     case POOL2D_SUM_ABS:
-        pool2d_global_of(a, POOL2D_SUM_ABS);
+        pool2d_global_sum_abs(a);
         break;
     default:
-        pool2d_global_of(a, POOL2D_SUM_SQUARES);
+        pool2d_global_sum_squares(a);
         break;
     }
 }
