@@ -188,7 +188,6 @@ static convpool_algorithm algorithm_of(const convpool_pool2d *p) {
 }
 
 static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc) {
-    const double task_taps = 1 << 16;
     int64_t n, taps;
     *p = (convpool_pool2d){0};
     convpool_status status = cp_read_struct(&p->desc, desc, sizeof p->desc);
@@ -210,6 +209,7 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
     if (d->algorithm != CONVPOOL_ALGORITHM_AUTO && d->algorithm != algorithm) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
     /* A task is some channels of an image, whole planes or rows of one. Channels side by side are one task's as far as they go. */
     const int64_t taps_moved = p->family == POOL2D_LANES ? d->kh + d->kw + 8 : taps;
+    const double task_taps = p->family == POOL2D_WIDTH && is_small(d) ? 1 << 18 : 1 << 16;
     const double row = (double)d->ow * (double)taps_moved;
     const int64_t unit = d->dst_layout == CONVPOOL_LAYOUT_NHWC   ? d->channels
                          : p->family == POOL2D_LANES             ? CP_POOL2D_LANES

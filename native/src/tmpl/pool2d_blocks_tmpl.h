@@ -10,10 +10,11 @@
 
 enum {
     POOL2D_KERNEL = 3,
-    POOL2D_HELD = 8,     /* vectors of a row whose reductions stay in registers; with indices 4 */
+    POOL2D_HELD = 8,     /* vectors of a row whose reductions stay in registers; with indices, or where none do, 4 */
     POOL2D_CHUNK = 4,    /* vectors of a wider row that are worked on together */
     POOL2D_STRIP = 1024, /* columns of dst whose reductions stay in L1 */
-    POOL2D_AHEAD = 512   /* floats ahead of what is loaded, to be prefetched */
+    POOL2D_AHEAD = 512,  /* floats ahead of what is loaded, to be prefetched, */
+    POOL2D_FAR = 1792    /* and where a line is read for one row only */
 };
 
 /* Some columns of dst, all rows of the task: as many as are held, or the whole row up to POOL2D_STRIP. */
@@ -92,6 +93,7 @@ static CP_INLINE vw pool2d_load(const float *p, vw_mask mask, const bool all, co
 static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, vw *row, vw *row_at, const int vectors, const bool last,
                                   const int kernel, const int step, const pool2d_op op, const bool indexed) {
     const float none = pool2d_none(op);
+    const int ahead = kernel == step ? POOL2D_FAR : POOL2D_AHEAD;
     vw near[POOL2D_HELD + 1], far[POOL2D_HELD];
     CP_UNROLL
     for (int v = 0; v < vectors; v++) {
@@ -100,7 +102,7 @@ static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, vw *row,
         if (step == 2) far[v] = pool2d_load(at + CP_WIDE, s.far, !last || v + 1 < vectors, op);
     }
     CP_UNROLL
-    for (int line = 0; line < vectors * CP_WIDE * step; line += 16) CP_PREFETCH_L1(p + line + POOL2D_AHEAD);
+    for (int line = 0; line < vectors * CP_WIDE * step; line += 16) CP_PREFETCH_L1(p + line + ahead);
     vw before = vw_set1(*(s.left ? p - 1 : &none));
     near[vectors] = vw_set1(*(vectors * CP_WIDE * step < s.cells ? p + vectors * CP_WIDE * step : &none));
     CP_UNROLL
@@ -305,6 +307,7 @@ static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, c
                                     const bool indexed) {
     const convpool_pool2d_desc *d = a->desc;
     const bool stream = a->stream && !indexed;
+    const int held = indexed || kernel == step ? POOL2D_HELD / 2 : POOL2D_HELD;
     pool2d_strip s = {.j = -1};
     float cells[POOL2D_STRIP];
     for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
@@ -315,21 +318,17 @@ static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, c
             }
 #define POOL2D_HOLD(n)                                                                                                             \
     case n:                                                                                                                        \
-        pool2d_strip_rows(a, &s, c, cells, n, kernel, step, op, indexed, false);                                                   \
+        if (n <= held) pool2d_strip_rows(a, &s, c, cells, n, kernel, step, op, indexed, false);                                    \
         break;
-#define POOL2D_HOLD_BUT_PLACES(n)                                                                                                  \
-    case n:                                                                                                                        \
-        if (!indexed) pool2d_strip_rows(a, &s, c, cells, n, kernel, step, op, false, false);                                       \
-        break;
-            switch (indexed && s.vectors > POOL2D_HELD / 2 ? 0 : s.vectors) {
+            switch (held < POOL2D_HELD && s.vectors > held ? 0 : s.vectors) {
                 POOL2D_HOLD(1)
                 POOL2D_HOLD(2)
                 POOL2D_HOLD(3)
                 POOL2D_HOLD(4)
-                POOL2D_HOLD_BUT_PLACES(5)
-                POOL2D_HOLD_BUT_PLACES(6)
-                POOL2D_HOLD_BUT_PLACES(7)
-                POOL2D_HOLD_BUT_PLACES(8)
+                POOL2D_HOLD(5)
+                POOL2D_HOLD(6)
+                POOL2D_HOLD(7)
+                POOL2D_HOLD(8)
             default:
                 if (stream && s.x >= 0) {
                     pool2d_strip_rows(a, &s, c, cells, 0, kernel, step, op, indexed, true);
@@ -343,7 +342,6 @@ static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, c
     if (stream) vw_stream_end();
 }
 #undef POOL2D_HOLD
-#undef POOL2D_HOLD_BUT_PLACES
 
 static CP_NOINLINE void pool2d_max_2x2s1(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_MAX, false); }
 static CP_NOINLINE void pool2d_max_2x2s2(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_MAX, false); }
