@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cycles() { # core, file: cycles of one iteration
-    "$mca" -mtriple=aarch64 -mcpu="$1" -iterations=100 "$2" | awk '/^Total Cycles:/ { print $3 / 100 }'
+    "$mca" -mtriple=aarch64 -mcpu="$1" -iterations=100 "$2" 2>/dev/null | awk '/^Total Cycles:/ { print $3 / 100 }'
 }
 
 $compiler -std=c11 -O3 -ffp-contract=off -fno-math-errno -Inative/include -Inative/src -S -o "$work/kernels.s" \

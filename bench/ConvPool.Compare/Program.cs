@@ -35,6 +35,7 @@ var networks = new Option<bool>("--networks")
 };
 var accuracy = new Option<bool>("--accuracy") { Description = "Errors of each algorithm against sums in double precision" };
 var choices = new Option<bool>("--choices") { Description = "Random convolutions by each algorithm: was the best chosen?" };
+var costs = new Option<bool>("--costs") { Description = "Time to build a plan and time on denormals, relative to a run" };
 var isa = new Option<InstructionSet>("--isa")
 {
     Description = "Best, or Avx2 on a CPU with AVX-512: ConvPool, oneDNN and the limits by it; the table only",
@@ -48,17 +49,18 @@ isa.Validators.Add(result =>
 });
 var all = new Option<bool>("--all")
 {
-    Description = "The table with 1 and with all threads, networks, sweep, choices and accuracy",
+    Description = "The table with 1 and with all threads, networks, sweep, choices, accuracy and costs",
 };
 var updateDocs = new Option<bool>("--update-docs")
 {
     Description = "Put the results into README.md and docs/performance.md",
 };
 
+Option<bool>[] parts = [sweep, networks, choices, accuracy, costs];
 var command = new RootCommand(
     "Measures ConvPool against ONNX Runtime and the limits of this machine. Results go to artifacts/compare.")
 {
-    threads, filter, csv, seconds, sweep, count, seed, networks, choices, accuracy, isa, all, updateDocs,
+    threads, filter, csv, seconds, sweep, count, seed, networks, choices, accuracy, costs, isa, all, updateDocs,
 };
 command.Validators.Add(result =>
 {
@@ -67,8 +69,7 @@ command.Validators.Add(result =>
         result.AddError("--filter leaves out part of one table; it does not go with --all and --update-docs.");
     }
 
-    if (result.GetValue(isa) != InstructionSet.Best
-        && new[] { all, sweep, networks, choices, accuracy }.Any(result.GetValue))
+    if (result.GetValue(isa) != InstructionSet.Best && parts.Append(all).Any(result.GetValue))
     {
         result.AddError("--isa is for the table of layers alone.");
     }
@@ -96,8 +97,7 @@ int Measure(ParseResult result)
     OneDnn.Use(result.GetValue(isa));
     Array.ForEach(Machine.Describe(), Console.WriteLine);
 
-    bool[] parts = [result.GetValue(sweep), result.GetValue(networks), result.GetValue(choices), result.GetValue(accuracy)];
-    if (everything || !parts.Contains(true))
+    if (everything || !parts.Any(result.GetValue))
     {
         var layers = LayerShape.Load();
         LayerShape[] chosen = [.. layers.Where(layer => Filter.Matches(text, layer.Name))];
@@ -130,6 +130,11 @@ int Measure(ParseResult result)
     if (everything || result.GetValue(accuracy))
     {
         Accuracy.Run(text, report);
+    }
+
+    if (everything || result.GetValue(costs))
+    {
+        Costs.Run(text, report);
     }
 
     if (result.GetValue(csv) is { } path)

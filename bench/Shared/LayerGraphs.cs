@@ -33,17 +33,27 @@ internal static class LayerGraphs
         return graph;
     }
 
+    public static Graph ToGraph(FamilyLayer layer)
+    {
+        var graph = new Graph(layer.Name, layer.Input);
+        _ = layer.Family.Kind switch
+        {
+            LayerKind.MaxPool => graph.MaxPool(0, layer.Pooling),
+            LayerKind.AvgPool => graph.AvgPool(0, layer.Pooling),
+            _ => graph.Conv(0, layer.Convolution),
+        };
+        return graph;
+    }
+
     /// <summary>The options of a convolution in one line.</summary>
     public static Conv2DOptions Conv(
-        int channels, int outChannels, Size2D kernel, int stride = 1, Padding padding = default, int dilation = 1,
-        int groups = 1) => new()
+        int channels, int outChannels, Size2D kernel, int stride = 1, Padding padding = default, int groups = 1) => new()
         {
             InChannels = channels,
             OutChannels = outChannels,
             Kernel = kernel,
             Stride = stride,
             Padding = padding,
-            Dilation = dilation,
             Groups = groups,
         };
 

@@ -51,8 +51,8 @@ public sealed record Conv2DOptions
 
     /// <summary>
     /// With <see cref="NumericsMode.Fast"/>: only algorithms whose <see cref="PlanInfo.ErrorBound"/> is at most this; 0 (the
-    /// default) is no limit. The direct family is always allowed. It is also how to forbid an algorithm: a limit just below its bound
-    /// leaves the choice among all that are more accurate.
+    /// default) is no limit. The direct family is always allowed. It is also how to forbid an algorithm: a limit just below its
+    /// bound leaves the choice among all that are more accurate.
     /// </summary>
     public double MaxError { get; init; }
 

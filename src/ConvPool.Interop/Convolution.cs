@@ -84,8 +84,8 @@ public abstract class Convolution : Layer
     /// <param name="bias">One number for each output channel, or empty for none.</param>
     /// <exception cref="ArgumentException">A length does not fit.</exception>
     /// <exception cref="NotSupportedException">
-    /// A plan with a forced Winograd algorithm cannot take weights that are not finite, one that is forced to be separable none that
-    /// are no column times a row; the old ones stay.
+    /// A plan with a forced Winograd algorithm cannot take weights that are not finite, one that is forced to be separable none but
+    /// a column times a row; the old ones stay.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
     public void UpdateWeights(ReadOnlySpan<float> weights, ReadOnlySpan<float> bias = default) =>

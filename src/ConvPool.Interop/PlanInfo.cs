@@ -48,8 +48,8 @@ public sealed record PlanInfo
     public long Flops { get; }
 
     /// <summary>
-    /// Bound of a convolution's largest absolute error, relative to (sum over channels of max |x| in the input patch) x sum |w|; 0 in
-    /// pooling.
+    /// Bound of a convolution's largest absolute error, relative to (sum over channels of max |x| in the input patch) x sum |w|; 0
+    /// in pooling.
     /// </summary>
     public double ErrorBound { get; }
 

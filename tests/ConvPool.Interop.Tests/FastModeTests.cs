@@ -6,8 +6,8 @@ using Xunit;
 namespace ConvPool.Tests;
 
 /// <summary>
-/// Fast against Strict: every difference is within the bound that the plan states. Each instruction set, layout, batch and number of
-/// threads gives the same bits.
+/// Fast against Strict: every difference is within the bound that the plan states. Each instruction set, layout, batch and number
+/// of threads gives the same bits.
 /// </summary>
 public sealed class FastModeTests(ITestOutputHelper output)
 {
@@ -24,7 +24,7 @@ public sealed class FastModeTests(ITestOutputHelper output)
 
     private static readonly Gen<(int Input, int Before, int After)> Axes = Gen.Select(Gen.Int[1, 14], Gen.Int[0, 3], Gen.Int[0, 4]);
 
-    /// <summary>Every layout, border, placement, activation, batch and number of threads; kernels of stride and dilation 1.</summary>
+    /// <summary>Every layout, border, placement, activation, batch, number of threads; kernels of stride and dilation 1.</summary>
     private static readonly Gen<Conv2DCase> Cases = Gen.Select(
         Kernels, Gen.Int[1, 3], Gen.Int[2, 24], Gen.Int[1, 20], Axes, Axes, Gen.OneOf(Values.Uniform, Values.Integers),
         Conv2DCase.Generator,
