@@ -56,12 +56,21 @@ static pool2d_strip pool2d_strip_of(const convpool_pool2d_desc *d, int64_t j) {
     return s;
 }
 
-/* Of each window of a strip, the cells of a row that count in an average's divisor. */
-static void pool2d_strip_cells(const pool2d_strip *s, const convpool_pool2d_desc *d, float *cells) {
+/* Whether all divisors are powers of two, so that their reciprocals do. */
+static CP_INLINE bool pool2d_is_exact(const convpool_pool2d_desc *d) { return d->kw == 2 && d->divisor_override == 0; }
+
+/* What the sums of a strip's windows are divided by, or multiplied if `exact`, for each number of lines that count. */
+static void pool2d_strip_divisors(const pool2d_strip *s, const convpool_pool2d_desc *d, const bool exact,
+                                  float (*divisors)[POOL2D_STRIP]) {
     const int64_t x = s->j * d->stride_w - d->pad_left, room = d->iw - x + (d->count_include_pad ? d->pad_right : 0);
     const int missing = d->count_include_pad ? 0 : (int)CP_MAX(0, -x), end = (int)CP_MIN(room, 4 * POOL2D_STRIP);
-    for (int p = 0; p < (int)s->vectors * CP_WIDE; p++) {
-        cells[p] = (float)(CP_MIN((int)d->kw, end - p * (int)d->stride_w) - CP_MAX(0, missing - p * (int)d->stride_w));
+    const int kernel = (int)d->kw, step = (int)d->stride_w;
+    for (int lines = 0; lines <= kernel; lines++) {
+        for (int p = 0; p < (int)s->vectors * CP_WIDE; p++) {
+            const int cells = lines * (CP_MIN(kernel, end - p * step) - CP_MAX(0, missing - p * step));
+            const float divisor = d->divisor_override > 0 ? (float)d->divisor_override : (float)CP_MAX(1, cells);
+            divisors[lines][p] = exact ? 1.0f / divisor : divisor;
+        }
     }
 }
 
@@ -183,7 +192,7 @@ static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, i
         if (step == 2 && indexed) out_at[v] = vw_in_order(out_at[v]);
     }
     if (!r.wanted) return;
-    if (op == POOL2D_SUM && kernel == 2 && r.exact) { /* A sum may be -0 where +0 is documented. */
+    if (op == POOL2D_SUM && r.exact) { /* A sum may be -0 where +0 is documented. */
         CP_UNROLL
         for (int v = 0; v < vectors; v++) out[v] = vw_fma(out[v], vw_load(r.divisors + at + v * CP_WIDE), vw_zero());
     } else if (op == POOL2D_SUM) {
@@ -242,9 +251,9 @@ static CP_INLINE void pool2d_outputs_kept(pool2d_strip s, const pool2d_row r, in
 }
 
 /* All rows of the task of one strip of channel c, `vectors` of them held or, if that is 0, kept in L1. */
-static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_strip *given, int64_t c, const float *cells,
-                                        const int vectors, const int kernel, const int step, const pool2d_op op, const bool indexed,
-                                        const bool stream) {
+static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_strip *given, int64_t c,
+                                        float (*divisors)[POOL2D_STRIP], const int vectors, const int kernel, const int step,
+                                        const pool2d_op op, const bool indexed, const bool stream) {
     const convpool_pool2d_desc *d = a->desc;
     const pool2d_strip s = *given; /* Stores could change what is not a copy. */
     const float *src = (const float *)a->src + c * a->src_strides.channel + s.x;
@@ -253,12 +262,11 @@ static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_st
     const int64_t src_pitch = a->src_strides.row, dst_pitch = a->dst_strides.row, indices_pitch = a->indices_strides.row;
     const int64_t ih = d->ih, iw = d->iw, end = a->row + a->rows;
     const int64_t first_place = a->index_base + c * a->index_plane + s.j * step - d->pad_left;
+    const int64_t below = d->count_include_pad ? d->pad_bottom : 0;
     const int before = (kernel - 1) / step; /* rows whose results are not wanted, but the lines they read */
     pool2d_lines rows;
-    float divisors[POOL2D_STRIP], kept[2][POOL2D_STRIP], kept_at[2][POOL2D_STRIP];
-    pool2d_row r = {
-        .kept = {kept[0], kept[1]}, .kept_at = {kept_at[0], kept_at[1]}, .divisors = divisors, .exact = d->divisor_override == 0};
-    int64_t divided = 0;
+    float kept[2][POOL2D_STRIP], kept_at[2][POOL2D_STRIP];
+    pool2d_row r = {.kept = {kept[0], kept[1]}, .kept_at = {kept_at[0], kept_at[1]}, .exact = pool2d_is_exact(d)};
     for (int k = 0; k < kernel - step; k++) { /* lines above those of the first rows, which give nothing that is wanted */
         for (int v = 0; v < CP_MAX(vectors, 1); v++) rows.x[k][v] = rows.at[k][v] = vw_zero();
         for (int64_t p = 0; p < s.vectors * CP_WIDE && vectors == 0; p++) kept[k][p] = kept_at[k][p] = 0.0f;
@@ -271,13 +279,9 @@ static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_st
         }
         r.wanted = i >= a->row;
         r.dst = dst + i * dst_pitch;
-        if (op == POOL2D_SUM && r.wanted) {
-            const int64_t lines = top >= 0 && top + kernel <= ih ? kernel : pool2d_rows(d, i).cells;
-            for (int64_t p = 0; p < s.vectors * CP_WIDE && lines != divided; p++) {
-                const float divisor = d->divisor_override > 0 ? (float)d->divisor_override : CP_MAX(1.0f, (float)lines * cells[p]);
-                divisors[p] = kernel == 2 && r.exact ? 1.0f / divisor : divisor;
-            }
-            divided = lines;
+        if (op == POOL2D_SUM) {
+            const int64_t lines = CP_MIN(top + kernel, ih + below) - (d->count_include_pad ? top : CP_MAX(top, 0));
+            r.divisors = divisors[CP_MAX(0, CP_MIN(lines, kernel))];
         }
         if (indexed) {
             const int64_t above = CP_MAX(0, -top);
@@ -309,16 +313,16 @@ static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, c
     const bool stream = a->stream && !indexed;
     const int held = indexed || kernel == step ? POOL2D_HELD / 2 : POOL2D_HELD;
     pool2d_strip s = {.j = -1};
-    float cells[POOL2D_STRIP];
+    float divisors[POOL2D_KERNEL + 1][POOL2D_STRIP];
     for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
         for (int64_t j = 0; j < d->ow; j += s.vectors * CP_WIDE) {
             if (j != s.j) {
                 s = pool2d_strip_of(d, j);
-                if (op == POOL2D_SUM) pool2d_strip_cells(&s, d, cells);
+                if (op == POOL2D_SUM) pool2d_strip_divisors(&s, d, pool2d_is_exact(d), divisors);
             }
 #define POOL2D_HOLD(n)                                                                                                             \
     case n:                                                                                                                        \
-        if (n <= held) pool2d_strip_rows(a, &s, c, cells, n, kernel, step, op, indexed, false);                                    \
+        if (n <= held) pool2d_strip_rows(a, &s, c, divisors, n, kernel, step, op, indexed, false);                                 \
         break;
             switch (held < POOL2D_HELD && s.vectors > held ? 0 : s.vectors) {
                 POOL2D_HOLD(1)
@@ -331,9 +335,9 @@ static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, c
                 POOL2D_HOLD(8)
             default:
                 if (stream && s.x >= 0) {
-                    pool2d_strip_rows(a, &s, c, cells, 0, kernel, step, op, indexed, true);
+                    pool2d_strip_rows(a, &s, c, divisors, 0, kernel, step, op, indexed, true);
                 } else {
-                    pool2d_strip_rows(a, &s, c, cells, 0, kernel, step, op, indexed, false);
+                    pool2d_strip_rows(a, &s, c, divisors, 0, kernel, step, op, indexed, false);
                 }
                 break;
             }
