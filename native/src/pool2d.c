@@ -225,8 +225,8 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
     } else {
         p->rows_a_task = d->oh;
         p->channels_a_task = unit * (int64_t)CP_MAX(1.0, task_taps / (unit_row * (double)d->oh));
-        p->channels_a_task = cp_share(d->channels, p->channels_a_task);
-        if (p->channels_a_task > 8) p->channels_a_task = cp_ceil_div(p->channels_a_task, CP_MAX(8, unit)) * CP_MAX(8, unit);
+        const int64_t share = cp_share(d->channels, p->channels_a_task), whole = share < 8 ? unit : CP_MAX(unit, 8);
+        p->channels_a_task = cp_ceil_div(share, whole) * whole; /* Global sums take 8 planes at a time. */
     }
     p->channels_a_task = CP_MIN(p->channels_a_task, d->channels);
     p->channel_tasks = cp_ceil_div(d->channels, p->channels_a_task);
