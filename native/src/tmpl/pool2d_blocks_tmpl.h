@@ -192,7 +192,7 @@ static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, i
         if (step == 2 && indexed) out_at[v] = vw_in_order(out_at[v]);
     }
     if (!r.wanted) return;
-    if (op == POOL2D_SUM && r.exact) { /* A sum may be -0 where +0 is documented. */
+    if (op == POOL2D_SUM && kernel == 2 && r.exact) { /* A sum may be -0 where +0 is documented. */
         CP_UNROLL
         for (int v = 0; v < vectors; v++) out[v] = vw_fma(out[v], vw_load(r.divisors + at + v * CP_WIDE), vw_zero());
     } else if (op == POOL2D_SUM) {
@@ -266,7 +266,10 @@ static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_st
     const int before = (kernel - 1) / step; /* rows whose results are not wanted, but the lines they read */
     pool2d_lines rows;
     float kept[2][POOL2D_STRIP], kept_at[2][POOL2D_STRIP];
-    pool2d_row r = {.kept = {kept[0], kept[1]}, .kept_at = {kept_at[0], kept_at[1]}, .exact = pool2d_is_exact(d)};
+    float divisor[POOL2D_STRIP] = {0}; /* A copy is loaded faster than through a pointer. */
+    int64_t counted = -1;
+    pool2d_row r = {
+        .kept = {kept[0], kept[1]}, .divisors = divisor, .kept_at = {kept_at[0], kept_at[1]}, .exact = pool2d_is_exact(d)};
     for (int k = 0; k < kernel - step; k++) { /* lines above those of the first rows, which give nothing that is wanted */
         for (int v = 0; v < CP_MAX(vectors, 1); v++) rows.x[k][v] = rows.at[k][v] = vw_zero();
         for (int64_t p = 0; p < s.vectors * CP_WIDE && vectors == 0; p++) kept[k][p] = kept_at[k][p] = 0.0f;
@@ -279,9 +282,11 @@ static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_st
         }
         r.wanted = i >= a->row;
         r.dst = dst + i * dst_pitch;
-        if (op == POOL2D_SUM) {
-            const int64_t lines = CP_MIN(top + kernel, ih + below) - (d->count_include_pad ? top : CP_MAX(top, 0));
-            r.divisors = divisors[CP_MAX(0, CP_MIN(lines, kernel))];
+        if (op == POOL2D_SUM && r.wanted) {
+            const int64_t first = d->count_include_pad ? top : CP_MAX(top, 0);
+            const int64_t lines = top >= 0 && top + kernel <= ih ? kernel : CP_MIN(top + kernel, ih + below) - first;
+            if (lines != counted) memcpy(divisor, divisors[CP_MAX(0, CP_MIN(lines, kernel))], sizeof divisor);
+            counted = lines;
         }
         if (indexed) {
             const int64_t above = CP_MAX(0, -top);
