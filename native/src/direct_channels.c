@@ -312,6 +312,7 @@ static int64_t list_pixels(const cp_direct *p, const cp_conv2d_pack *pack, const
             }
             span.first = pixels;
             span.pixels = n * m;
+            span.columns = m;
             pixels += n * m;
             spans[count] = span;
             if (pack->columns_first) {
@@ -420,6 +421,7 @@ static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direc
         .kw = pack.columns_first ? d->kh : d->kw,
         .row_step = pack.columns,
         .column_step = pack.columns_first ? 1 : d->dilation_w,
+        .pixel_step = d->stride_w * (pack.columns_first ? pack.rows : 1),
     };
     const cp_conv2d_finish finish = finish_of(p, r, t, panel, panel_end, acc);
     if (grouped) {

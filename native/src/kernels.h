@@ -54,6 +54,7 @@ typedef struct cp_conv2d_finish {
 /* Pixels that follow each other in a list, and the taps of their windows that are to be multiplied. */
 typedef struct cp_conv2d_span {
     int64_t first, pixels;
+    int64_t columns; /* so many lie side by side in a row of dst */
     int64_t y_begin, y_end, x_begin, x_end;
 } cp_conv2d_span;
 
@@ -79,6 +80,7 @@ typedef struct cp_conv2d_tiles {
     int64_t channels;               /* of x; conv2d_groups: of a group */
     int64_t kh, kw;                 /* of the weights */
     int64_t row_step, column_step;  /* packed pixels from one tap to the next */
+    int64_t pixel_step;             /* packed pixels from one pixel of a row of dst to the next */
     const cp_conv2d_finish *finish; /* of these panels and pixels, to be done once their sums are complete; or NULL */
 } cp_conv2d_tiles;
 

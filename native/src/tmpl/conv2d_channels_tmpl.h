@@ -2,10 +2,11 @@
  * Direct convolution with vector lanes along the output channels.
  *
  * Tile:       6 pixels x 16 output channels; 12 accumulators, 2 weight vectors and 1 broadcast of the 16 ymm registers
- *             (on NEON 24 + 4 + 1 of 32 q registers). With AVX-512 12 pixels: 12 zmm accumulators and 1 weight vector.
- * Bound:      FMA. A step of one tap and channel is 12 FMAs on 8 loads, 6 of which are broadcasts.
+ *             (on NEON 24 + 4 + 1 of 32 q registers). With AVX-512 14 pixels of a row x 32: 28 accumulators, 2 weights and
+ *             1 broadcast; 8 x 32 where rows are short or taps lie apart, 8 x 16 for a lone panel.
+ * Bound:      FMA. A step of one tap and channel is 12 FMAs on 8 loads, 6 of which are broadcasts (28 on 16).
  * Layout:     pixels are packed with their 8 channels side by side, so all loads of a tap lie at fixed offsets from 6 pointers,
- *             whatever the source layout, border and stride were. */
+ *             or from one for pixels of a row, whatever the source layout, border and stride were. */
 
 static CP_INLINE const float *conv2d_pack_source(const cp_conv2d_pack *a, int64_t channel, int64_t y, int64_t x) {
     return a->src + (channel + y * a->strides.row + x * a->strides.column);
@@ -280,11 +281,107 @@ static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, const cp_conv2d_span
     }
 }
 
+#if CP_ROW_TILE > CP_TILE
+enum { CONV2D_FETCHED = 2 }; /* lines of weights that a tile fetches of each 8 that it uses */
+
+/* Up to CP_ROW_TILE pixels side by side in a row, `step` packed pixels apart: from one pointer all lie at fixed offsets. Blocks of
+ * 8 channels, taps side by side. `ahead` has weights to be fetched, `fetched` of each 8 lines. */
+static CP_INLINE void conv2d_row_tile(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, int64_t first,
+                                      const float *ahead, int64_t fetched, const int step, const int pixels) {
+    v16 acc[CP_TILE_PANELS * CP_ROW_TILE];
+    const float *block = a->x + a->position[first] * CP_BLOCK, *weights = a->weights + panel * a->weights_panel;
+    float *out = a->acc + (panel * a->acc_pixels + a->place[first]) * CP_PANEL;
+    const int64_t out_panel = a->acc_pixels * CP_PANEL, run = (s->x_end - s->x_begin) * CP_BLOCK;
+    CP_UNROLL
+    for (int q = 0; q < CP_TILE_PANELS; q++) {
+        CP_UNROLL
+        for (int p = 0; p < pixels; p++) {
+            acc[q * pixels + p] = v16_load(a->bias != NULL ? a->bias + (panel + q) * CP_PANEL : out + q * out_panel + p * CP_PANEL);
+        }
+    }
+    for (int64_t c = 0; c < a->channels; c += CP_BLOCK) {
+        for (int64_t ty = s->y_begin; ty < s->y_end; ty++) {
+            const float *w = weights + (ty * a->kw + s->x_begin) * CP_BLOCK * CP_PANEL;
+            const float *x = block + (ty * a->row_step + s->x_begin) * CP_BLOCK;
+            for (const float *end = x + run; x < end; x += CP_BLOCK, w += CP_BLOCK * CP_PANEL, ahead += fetched * CP_PANEL) {
+                CP_UNROLL
+                for (int k = 0; k < CP_BLOCK; k++) {
+                    v16 wide[CP_TILE_PANELS];
+                    CP_UNROLL
+                    for (int q = 0; q < CP_TILE_PANELS; q++) {
+                        if (k < CONV2D_FETCHED) CP_PREFETCH(ahead + q * a->weights_panel + k * CP_PANEL);
+                        wide[q] = v16_load(w + q * a->weights_panel + k * CP_PANEL);
+                    }
+                    CP_UNROLL
+                    for (int p = 0; p < pixels; p++) {
+                        CP_UNROLL
+                        for (int q = 0; q < CP_TILE_PANELS; q++) {
+                            acc[q * pixels + p] = v16_fma1(wide[q], x[p * step * CP_BLOCK + k], acc[q * pixels + p]);
+                        }
+                    }
+                }
+            }
+        }
+        block += a->packed_pixels * CP_BLOCK;
+        weights += a->kh * a->kw * CP_BLOCK * CP_PANEL;
+    }
+    CP_UNROLL
+    for (int q = 0; q < CP_TILE_PANELS; q++) {
+        CP_UNROLL
+        for (int p = 0; p < pixels; p++) v16_store(out + q * out_panel + p * CP_PANEL, acc[q * pixels + p]);
+    }
+}
+
+/* A span in tiles that each lie within a row, of 7 pixels or more. */
+static CP_INLINE void conv2d_row_tiles(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, const float *next,
+                                       const int step) {
+    const int64_t parts = cp_ceil_div(s->columns, CP_ROW_TILE), products = a->channels * a->kh * a->kw;
+    int64_t tile = 0;
+    for (int64_t from = s->first; from < s->first + s->pixels; from += s->columns) {
+        for (int64_t part = 0; part < parts; part++, tile++) {
+            const int64_t first = part * s->columns / parts, pixels = (part + 1) * s->columns / parts - first;
+            const bool fetching = next != NULL && tile < CP_BLOCK / CONV2D_FETCHED;
+            const float *ahead = fetching ? next + tile * products / (CP_BLOCK / CONV2D_FETCHED) * CP_PANEL : a->weights;
+            const int64_t fetched = fetching ? CONV2D_FETCHED : 0;
+#define CONV2D_TILE(n) conv2d_row_tile(a, s, panel, from + first, ahead, fetched, step, n)
+            switch (pixels) {
+                CP_TILE_CASE(CONV2D_TILE, 7)
+                CP_TILE_CASE(CONV2D_TILE, 8)
+                CP_TILE_CASE(CONV2D_TILE, 9)
+                CP_TILE_CASE(CONV2D_TILE, 10)
+                CP_TILE_CASE(CONV2D_TILE, 11)
+                CP_TILE_CASE(CONV2D_TILE, 12)
+                CP_TILE_CASE(CONV2D_TILE, 13)
+            default:
+                CONV2D_TILE(CP_ROW_TILE);
+                break;
+            }
+#undef CONV2D_TILE
+        }
+    }
+}
+
+/* Whether it did a span row by row. */
+static CP_NOINLINE bool conv2d_in_rows(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, const float *next) {
+    const bool blocks = a->block == CP_BLOCK && a->pitch == 0 && a->channels % CP_BLOCK == 0;
+    if (!blocks || s->columns < CP_ROW_TILE / 2 || a->column_step != 1 || a->pixel_step > 2) return false;
+    if (a->pixel_step == 1) {
+        conv2d_row_tiles(a, s, panel, next, 1);
+    } else {
+        conv2d_row_tiles(a, s, panel, next, 2);
+    }
+    return true;
+}
+#endif
+
 static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t panel, const int panels) {
     const float *next = panel + panels < a->panels ? a->weights + (panel + panels) * a->weights_panel : a->next_weights;
     for (int64_t k = 0; k < a->span_count; k++) {
         const cp_conv2d_span span = a->spans[k], *s = &span;
         const int64_t parts = cp_ceil_div(s->pixels, CP_TILE), lines = cp_ceil_div(CP_BLOCK, parts);
+#if CP_ROW_TILE > CP_TILE
+        if (panels == CP_TILE_PANELS && conv2d_in_rows(a, s, panel, k == 0 ? next : NULL)) continue;
+#endif
         for (int64_t part = 0; part < parts; part++) {
             const int64_t first = part * s->pixels / parts, pixels = (part + 1) * s->pixels / parts - first;
             conv2d_ahead ahead = {0};

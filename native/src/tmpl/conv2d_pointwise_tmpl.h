@@ -16,7 +16,7 @@ typedef struct pointwise_ahead {
 /* Channels [begin, end) of some pixels of a row and some panels. */
 static CP_INLINE void pointwise_tile(const cp_conv2d_pointwise *a, const float *x, int64_t pixel, int64_t panel, int64_t begin,
                                      int64_t end, pointwise_ahead ahead, const int pixels, const int panels) {
-    v16 acc[CP_TILE_PANELS * CP_POINTWISE_TILE];
+    v16 acc[CP_TILE_PANELS * CP_ROW_TILE];
     const float *w = a->weights + panel * a->weights_panel + begin * CP_PANEL;
     float *out = a->acc + (panel * a->acc_pixels + pixel) * CP_PANEL;
     x += begin * a->plane;
@@ -52,20 +52,20 @@ static CP_INLINE void pointwise_panels(const cp_conv2d_pointwise *a, int64_t pan
                                        const int panels) {
     enum { FETCHING = 4 };                                                 /* tiles that share the lines of the next weights */
     const int64_t row = a->row == a->columns ? a->acc_pixels : a->columns; /* Rows without gaps are one row. */
-    const int64_t parts = cp_ceil_div(row, CP_POINTWISE_TILE);
+    const int64_t parts = cp_ceil_div(row, CP_ROW_TILE);
     const int64_t step = CP_PANEL * (int64_t)sizeof(float) / CP_MIN(FETCHING, parts);
     for (int64_t from = 0; from < a->acc_pixels; from += row) {
         const float *x = a->x + from / a->columns * a->row;
         for (int64_t part = 0; part < parts; part++) {
             const int64_t first = part * row / parts, pixels = (part + 1) * row / parts - first;
-            pointwise_ahead ahead = {.x = part + 1 < parts ? pixels + CP_POINTWISE_TILE - 1 : -first,
+            pointwise_ahead ahead = {.x = part + 1 < parts ? pixels + CP_ROW_TILE - 1 : -first,
                                      .weights = (const char *)a->weights};
             if (next != NULL && from == 0 && part < FETCHING) {
                 ahead.step = step;
                 ahead.weights = (const char *)next + part * (end - begin) * step;
             }
 #define POINTWISE_TILE(n) pointwise_tile(a, x + first, from + first, panel, begin, end, ahead, n, panels)
-            CP_POINTWISE_SWITCH(pixels, POINTWISE_TILE)
+            CP_ROW_SWITCH(pixels, POINTWISE_TILE)
 #undef POINTWISE_TILE
         }
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Every template of an instruction set, and its table of kernels. Wants CP_ISA, CP_TILE (output pixels of a
- * register tile), CP_TILE_PANELS (panels of 16 output channels of a tile) and the vector vocabulary; CP_POINTWISE_TILE and
- * CP_POINTWISE_PASS (of conv2d_pointwise) where they are not CP_TILE and 128. */
+ * register tile), CP_TILE_PANELS (panels of 16 output channels of a tile) and the vector vocabulary; where they are not
+ * CP_TILE and 128, CP_ROW_TILE (the same of pixels side by side) and CP_POINTWISE_PASS (channels of conv2d_pointwise at a time). */
 #include <math.h>
 #include <string.h>
 
@@ -34,9 +34,9 @@
         break;                                                                                                                     \
     }
 
-/* The same of conv2d_pointwise. */
-#ifdef CP_POINTWISE_TILE
-#define CP_POINTWISE_SWITCH(count, F)                                                                                              \
+/* The same for 1 .. CP_ROW_TILE, pixels side by side in a row. */
+#ifdef CP_ROW_TILE
+#define CP_ROW_SWITCH(count, F)                                                                                                    \
     switch (count) {                                                                                                               \
         CP_TILE_CASE(F, 1)                                                                                                         \
         CP_TILE_CASE(F, 2)                                                                                                         \
@@ -49,13 +49,13 @@
         CP_TILE_CASE(F, 12)                                                                                                        \
         CP_TILE_CASE(F, 13)                                                                                                        \
     default:                                                                                                                       \
-        F(CP_POINTWISE_TILE);                                                                                                      \
+        F(CP_ROW_TILE);                                                                                                            \
         break;                                                                                                                     \
     }
 #else
-#define CP_POINTWISE_TILE CP_TILE
+#define CP_ROW_TILE CP_TILE
 #define CP_POINTWISE_PASS 128
-#define CP_POINTWISE_SWITCH CP_TILE_SWITCH
+#define CP_ROW_SWITCH CP_TILE_SWITCH
 #endif
 
 #include "tmpl/activation_tmpl.h"
