@@ -198,6 +198,11 @@ static void block_pointwise(cp_direct *p) {
     p->panels_a_task = cp_share(p->panels, CP_MIN(PANELS, CP_MAX(cp_ceil_div(p->panels * CP_MIN(areas, TASKS), TASKS), least)));
     if (p->panels_a_task > 1) p->panels_a_task += p->panels_a_task % 2; /* since a tile may have two */
     p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+    const int64_t tasks = areas * p->panel_tasks;
+    if (tasks > 1 && tasks < TASKS && tasks % 2 != 0) { /* Two threads would wait for the last of few. */
+        p->rows_a_task = cp_ceil_div(p->rows_a_task, 2);
+        p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
+    }
     p->clipped = 1;
 }
 

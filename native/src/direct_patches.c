@@ -84,7 +84,11 @@ void cp_patches_block(cp_direct *p) {
     if (p->flat) {
         const int64_t fit = X_BYTES / (p->products * (int64_t)sizeof(float)) / CP_PATCHES_PIXELS * CP_PATCHES_PIXELS;
         p->rows_a_task = 1;
-        p->columns_a_task = CP_MIN(p->oh * p->ow, CP_MAX(CP_PATCHES_PIXELS, CP_MIN(FLAT_PIXELS, fit)));
+        const int64_t pixels = p->oh * p->ow, most = CP_MAX(CP_PATCHES_PIXELS, CP_MIN(FLAT_PIXELS, fit));
+        int64_t tasks = cp_ceil_div(pixels, most);
+        if (tasks > 1 && tasks < TASKS) tasks += tasks % 2; /* Two threads would wait for the last of few. */
+        const int64_t share = cp_ceil_div(cp_ceil_div(pixels, tasks), CP_PATCHES_PIXELS) * CP_PATCHES_PIXELS;
+        p->columns_a_task = CP_MIN(pixels, CP_MIN(most, share));
     } else {
         p->rows_a_task = CP_MIN(p->oh, CP_MAX(1, TASK_PIXELS / p->ow));
         while (p->rows_a_task > 1 && !patches_fit(p, p->rows_a_task * p->ow, BYTES)) p->rows_a_task--;
