@@ -298,8 +298,7 @@ static int64_t list_pixels(const cp_direct *p, const cp_conv2d_pack *pack, const
     const convpool_conv2d_desc *d = p->desc;
     const int64_t i = t->row, j = t->column, rows = t->rows, columns = t->columns;
     const int64_t step = p->row_phases * d->stride_h;
-    const int64_t row_pitch = row_phases_of(d).stride * (pack->columns_first ? 1 : pack->columns);
-    const int64_t column_pitch = d->stride_w * (pack->columns_first ? pack->rows : 1);
+    const int64_t row_pitch = row_phases_of(d).stride * pack->columns, column_pitch = d->stride_w;
     int64_t count = 0, pixels = 0, largest = 0;
     for (int64_t y = 0, n; y < rows; y += n) {
         cp_conv2d_span span;
@@ -317,10 +316,10 @@ static int64_t list_pixels(const cp_direct *p, const cp_conv2d_pack *pack, const
             }
             span.first = pixels;
             span.pixels = n * m;
-            span.columns = m;
+            span.columns = m == columns && row_pitch == columns * column_pitch ? n * m : m; /* Rows without gaps are one row. */
             pixels += n * m;
             spans[count] = span;
-            if (pack->columns_first) {
+            if (d->kw == 1) {
                 spans[count].x_begin = span.y_begin;
                 spans[count].x_end = span.x_begin < span.x_end ? span.y_end : span.y_begin;
                 spans[count].y_begin = 0;
@@ -402,7 +401,6 @@ static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direc
         .pitch = grouped     ? CP_PANEL
                  : taps == 1 ? pointwise_pitch(p->channels_packed)
                              : 0,
-        .columns_first = d->kw == 1 && taps > 1, /* so that taps lie side by side, as if they were a row */
         .row = t->row * d->stride_h - d->pad_top,
         .row_step = row_phases_of(d).step,
         .column = t->column * d->stride_w - d->pad_left,
@@ -422,11 +420,11 @@ static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direc
         .span_count = list_pixels(p, &pack, t, spans, position, place),
         .position = position,
         .place = place,
-        .kh = pack.columns_first ? 1 : d->kh,
-        .kw = pack.columns_first ? d->kh : d->kw,
+        .kh = d->kw == 1 ? 1 : d->kh, /* Taps of a single column are a row with gaps. */
+        .kw = d->kw == 1 ? d->kh : d->kw,
         .row_step = pack.columns,
-        .column_step = pack.columns_first ? 1 : d->dilation_w,
-        .pixel_step = d->stride_w * (pack.columns_first ? pack.rows : 1),
+        .column_step = d->kw == 1 ? pack.columns : d->dilation_w,
+        .pixel_step = d->stride_w,
     };
     const cp_conv2d_finish finish = finish_of(p, r, t, panel, panel_end, acc);
     if (grouped) {

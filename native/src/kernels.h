@@ -14,7 +14,7 @@ enum {
     CP_BLOCK = 8            /* input channels of a block: the unit of the documented order of arithmetic */
 };
 
-/* conv2d_pack: copies a band of an image into [block of channels][row][column][channel], or [column][row], with the border applied.
+/* conv2d_pack: copies a band of an image into [block of channels][row][column][channel], with the border applied.
  * A block is 8 channels or, for kernels of a single tap, all of them; the last one is as narrow as what is left. */
 typedef struct cp_conv2d_pack {
     const float *src; /* pixel (0, 0), channel 0 of the image */
@@ -28,7 +28,6 @@ typedef struct cp_conv2d_pack {
     int64_t rows, columns;     /* of the band */
     int64_t block;             /* channels of a block: 8, or at least all */
     int64_t pitch;             /* floats from one packed pixel to the next, or 0: as many as its block has channels */
-    bool columns_first;        /* [column][row] */
     float *dst;
 } cp_conv2d_pack;
 
@@ -54,7 +53,7 @@ typedef struct cp_conv2d_finish {
 /* Pixels that follow each other in a list, and the taps of their windows that are to be multiplied. */
 typedef struct cp_conv2d_span {
     int64_t first, pixels;
-    int64_t columns; /* so many lie side by side in a row of dst */
+    int64_t columns; /* so many lie side by side in dst and, pixel_step apart, in x */
     int64_t y_begin, y_end, x_begin, x_end;
 } cp_conv2d_span;
 

@@ -49,15 +49,14 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
     cp_conv2d_pack band = *given;
     const cp_conv2d_pack *a = &band;
     const bool planes = band.layout == CONVPOOL_LAYOUT_NCHW;
-    if (planes && !band.columns_first && band.column == 0 && band.columns == band.iw && band.strides.row == band.iw &&
-        band.row_step == 1 && band.row >= 0 && band.row + band.rows <= band.ih) { /* Whole rows without gaps are one row. */
+    if (planes && band.column == 0 && band.columns == band.iw && band.strides.row == band.iw && band.row_step == 1 &&
+        band.row >= 0 && band.row + band.rows <= band.ih) { /* Whole rows without gaps are one row. */
         band.iw = band.columns *= band.rows;
         band.rows = 1;
     }
     for (int64_t c = 0; c < a->channels; c += CP_BLOCK) {
         const int64_t width = CP_MIN(CP_BLOCK, a->channels - c), first = c - c % a->block;
-        const int64_t pixel = a->pitch != 0 ? a->pitch : CP_MIN(a->block, a->channels - first);
-        const int64_t pitch = a->columns_first ? a->rows * pixel : pixel;
+        const int64_t pitch = a->pitch != 0 ? a->pitch : CP_MIN(a->block, a->channels - first);
         float *dst = a->dst + first * a->rows * a->columns + (c - first);
         int64_t channel[CP_BLOCK] = {0};
         bool side_by_side = width == CP_BLOCK;
@@ -66,7 +65,7 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
             side_by_side = side_by_side && channel[k] == channel[0] + k;
         }
         /* A vector of fewer channels spills into what is written later. */
-        const bool spills = !a->columns_first && (c == first || pitch >= c - first + CP_BLOCK);
+        const bool spills = c == first || pitch >= c - first + CP_BLOCK;
         const bool in_vectors = planes && (width == CP_BLOCK || spills);
         for (int64_t i = 0; i < a->rows; i++) {
             const int64_t y = cp_border(a->border, a->row + i * a->row_step, a->ih);
@@ -82,7 +81,7 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
                 for (; j < end; j++) v8_store(dst + j * pitch, v8_load(conv2d_pack_source(a, channel[0], y, a->column + j)));
             }
             conv2d_pack_cells(a, channel, width, pitch, y, j, a->columns, dst);
-            dst += a->columns_first ? pixel : a->columns * pitch;
+            dst += a->columns * pitch;
         }
     }
 }
@@ -218,32 +217,33 @@ typedef struct conv2d_ahead {
     int64_t distance, lines;
 } conv2d_ahead;
 
-/* The span's taps of one block of `width` channels. Where taps of a row lie side by side, so do their channels and weights: one
- * run. */
+/* The span's taps of one block of `width` channels, in steps of 8 products. Where taps of a row lie side by side, so do their
+ * channels: one run. */
 static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const cp_conv2d_span *s, const float *const *x,
                                         const float *weights, conv2d_ahead ahead, const int pixels, const int panels,
                                         const int64_t width, v16 *acc) {
     const int64_t taps = s->x_end - s->x_begin;
-    const int64_t runs = a->column_step == 1 ? 1 : taps, run = a->column_step == 1 ? taps * width : width;
+    const bool side_by_side = a->column_step == 1, blocks = width == CP_BLOCK;
+    const int64_t runs = side_by_side || blocks ? 1 : taps, run = side_by_side || blocks ? taps * width : width;
+    const int64_t step = blocks ? a->column_step * CP_BLOCK : CP_BLOCK;
     for (int64_t ty = s->y_begin; ty < s->y_end; ty++) {
         const float *w[CP_TILE_PANELS];
         CP_UNROLL
         for (int q = 0; q < panels; q++) w[q] = weights + q * a->weights_panel + (ty * a->kw + s->x_begin) * width * CP_PANEL;
-        int64_t at = (ty * a->row_step + s->x_begin * a->column_step) * width;
-        for (int64_t r = 0; r < runs; r++, at += a->column_step * width) {
-            int64_t k = 0;
-            for (; k + CP_BLOCK <= run; k += CP_BLOCK) {
+        for (int64_t r = 0; r < runs; r++) {
+            int64_t at = (ty * a->row_step + (s->x_begin + r) * a->column_step) * width, k = 0;
+            for (; k + CP_BLOCK <= run; k += CP_BLOCK, at += step) {
                 for (int64_t l = 0; l < ahead.lines; l++) {
                     CP_UNROLL
                     for (int q = 0; q < panels; q++) CP_PREFETCH(w[q] + ahead.distance + l * CP_PANEL);
                 }
                 CP_UNROLL
-                for (int c = 0; c < CP_BLOCK; c++) conv2d_tile_step(x, at + k + c, w, c * CP_PANEL, pixels, panels, acc);
+                for (int c = 0; c < CP_BLOCK; c++) conv2d_tile_step(x, at + c, w, c * CP_PANEL, pixels, panels, acc);
                 CP_UNROLL
                 for (int q = 0; q < panels; q++) w[q] += CP_BLOCK * CP_PANEL;
             }
-            for (; k < run; k++) {
-                conv2d_tile_step(x, at + k, w, 0, pixels, panels, acc);
+            for (; k < run; k++, at++) {
+                conv2d_tile_step(x, at, w, 0, pixels, panels, acc);
                 CP_UNROLL
                 for (int q = 0; q < panels; q++) w[q] += CP_PANEL;
             }
@@ -285,13 +285,14 @@ static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, const cp_conv2d_span
 enum { CONV2D_FETCHED = 2 }; /* lines of weights that a tile fetches of each 8 that it uses */
 
 /* Up to CP_ROW_TILE pixels side by side in a row, `step` packed pixels apart: from one pointer all lie at fixed offsets. Blocks of
- * 8 channels, taps side by side. `ahead` has weights to be fetched, `fetched` of each 8 lines. */
+ * 8 channels. `ahead` has weights to be fetched, `fetched` of each 8 lines. */
 static CP_INLINE void conv2d_row_tile(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, int64_t first,
                                       const float *ahead, int64_t fetched, const int step, const int pixels) {
     v16 acc[CP_TILE_PANELS * CP_ROW_TILE];
     const float *block = a->x + a->position[first] * CP_BLOCK, *weights = a->weights + panel * a->weights_panel;
     float *out = a->acc + (panel * a->acc_pixels + a->place[first]) * CP_PANEL;
-    const int64_t out_panel = a->acc_pixels * CP_PANEL, run = (s->x_end - s->x_begin) * CP_BLOCK;
+    const int64_t out_panel = a->acc_pixels * CP_PANEL, run = (s->x_end - s->x_begin) * CP_BLOCK * CP_PANEL;
+    const int64_t x_step = a->column_step * CP_BLOCK;
     CP_UNROLL
     for (int q = 0; q < CP_TILE_PANELS; q++) {
         CP_UNROLL
@@ -302,8 +303,8 @@ static CP_INLINE void conv2d_row_tile(const cp_conv2d_tiles *a, const cp_conv2d_
     for (int64_t c = 0; c < a->channels; c += CP_BLOCK) {
         for (int64_t ty = s->y_begin; ty < s->y_end; ty++) {
             const float *w = weights + (ty * a->kw + s->x_begin) * CP_BLOCK * CP_PANEL;
-            const float *x = block + (ty * a->row_step + s->x_begin) * CP_BLOCK;
-            for (const float *end = x + run; x < end; x += CP_BLOCK, w += CP_BLOCK * CP_PANEL, ahead += fetched * CP_PANEL) {
+            const float *x = block + (ty * a->row_step + s->x_begin * a->column_step) * CP_BLOCK;
+            for (const float *end = w + run; w < end; x += x_step, w += CP_BLOCK * CP_PANEL, ahead += fetched * CP_PANEL) {
                 CP_UNROLL
                 for (int k = 0; k < CP_BLOCK; k++) {
                     v16 wide[CP_TILE_PANELS];
@@ -364,7 +365,7 @@ static CP_INLINE void conv2d_row_tiles(const cp_conv2d_tiles *a, const cp_conv2d
 /* Whether it did a span row by row. */
 static CP_NOINLINE bool conv2d_in_rows(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, const float *next) {
     const bool blocks = a->block == CP_BLOCK && a->pitch == 0 && a->channels % CP_BLOCK == 0;
-    if (!blocks || s->columns < CP_ROW_TILE / 2 || a->column_step != 1 || a->pixel_step > 2) return false;
+    if (!blocks || s->columns < CP_ROW_TILE / 2 || a->pixel_step > 2) return false;
     if (a->pixel_step == 1) {
         conv2d_row_tiles(a, s, panel, next, 1);
     } else {
