@@ -26,6 +26,7 @@ static void block_planes(cp_direct *p) {
     p->panels_a_task = cp_share(p->panels, (int64_t)CP_MIN((double)p->panels, task_products / row / (double)p->rows_a_task));
     p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
     p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+    p->columns_a_task = p->ow;
     p->column_tasks = 1;
 }
 
@@ -73,6 +74,7 @@ static void block_rows(cp_direct *p) {
         p->workspace_bytes = ends.bytes + (separable ? sums_floats(p) * (int64_t)sizeof(float) : 0);
     }
     p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
+    p->columns_a_task = p->ow;
     p->column_tasks = 1;
     p->channels_a_task = image ? cp_share(p->group_out, CP_IMAGE_CHANNELS) : 1;
     p->panel_tasks = cp_ceil_div(p->group_out, p->channels_a_task);
