@@ -74,6 +74,7 @@ convpool_status engine_run(engine *e, const operation *op, void *problem, const 
         return status;
     }
     const int64_t tasks = op->task_count(plan, batch);
+    e->tasks = info->tasks;
     if (op->task_count(plan, 1) != info->tasks || op->task_count(plan, 0) != 0 || (batch > 0 && tasks < 1)) {
         snprintf(text, text_size, "task_count: %lld for batch 1, %lld for batch %lld; query said %lld",
                  (long long)op->task_count(plan, 1), (long long)tasks, (long long)batch, (long long)info->tasks);

@@ -66,9 +66,10 @@ bool pool2d_case_read(const char *text, pool2d_case *c);
 
 /* ------------------------------------------------------------------------------------------------------------------ running */
 
-/** Guarded memory for the structs and the plan of one operation. */
+/** Guarded memory for the structs and the plan of one operation; tasks of an image of the plan that ran last. */
 typedef struct engine {
     guarded desc, args, plan, workspace;
+    int64_t tasks;
 } engine;
 
 /** The three verbs of one operation on one problem, with the types taken off. */

@@ -76,6 +76,17 @@ static void depthwise_shape(rng *r, conv2d_case *c) {
     if (rng_chance(r, 70)) c->kw = c->kh = PICK(r, 3, 3, 5, 5, 7);
 }
 
+/* Windows such as layers have: square steps, no dilation, zeros around. */
+static void plain_windows(rng *r, conv2d_case *c) {
+    c->stride_h = c->stride_w = rng_range(r, 1, 2);
+    c->dilation_h = c->dilation_w = 1;
+    c->border = CONVPOOL_BORDER_ZERO;
+    int64_t *const pads[] = {&c->pad_top, &c->pad_bottom, &c->pad_left, &c->pad_right};
+    for (int i = 0; i < 4; i++) *pads[i] = rng_chance(r, 60) ? c->kh / 2 : rng_range(r, 0, c->kh + 1);
+    if (c->ih < c->kh) c->ih = c->kh;
+    if (c->iw < c->kw) c->iw = c->kw;
+}
+
 /* Many groups of as many channels on both sides. */
 static void groups_shape(rng *r, conv2d_case *c) {
     const int64_t channels = PICK(r, 4, 4, 8, 8, 5, 16);
@@ -92,6 +103,35 @@ static void image_shape(rng *r, conv2d_case *c) {
     c->iw = rng_range(r, IMAGE_WIDTH, 400);
     c->kh = PICK(r, 1, 2, 3, 3, 4, 5, 5, 7, 9);
     c->kw = rng_chance(r, 70) ? c->kh : rng_range(r, 1, 13);
+}
+
+/* Products enough for several tasks more often than not, with channels around whole vectors or few. */
+static void tasks_shape(rng *r, conv2d_case *c) {
+    const int64_t few = rng_range(r, 1, 4), in = 8 * rng_range(r, 1, 5), out = 8 * rng_range(r, 1, 12);
+    const int64_t in_off = rng_range(r, -1, 1), out_off = rng_range(r, -1, 1), lanes = PICK(r, 4, 8);
+    int64_t least = 1 << 18, most = 1 << PICK(r, 19, 20, 21);
+    c->kh = c->kw = PICK(r, 1, 1, 1, 3, 3, 3, 5, 7);
+    c->iw = rng_range(r, 1, PICK(r, 12, 24, 60, 600, 3000));
+    switch (rng_range(r, 0, 7)) {
+    case 0: /* depthwise */
+        set_channels(c, 1, PICK(r, 1, 1, 1, 2), out + out_off);
+        break;
+    case 1: /* small groups */
+        set_channels(c, lanes, lanes, rng_range(r, 2, 12));
+        break;
+    case 2: /* images */
+        set_channels(c, few, PICK(r, 1, 2, 3, 4, 5, 9), 1);
+        break;
+    case 3: /* rows of tasks */
+        set_channels(c, 8 + in_off, 16 + out_off, 1);
+        break;
+    default: /* tasks that share the output channels */
+        set_channels(c, in + in_off, 32 + out + out_off, 1);
+        least = 1 << 20, most = 3 << 20;
+        break;
+    }
+    const int64_t pixel = c->kh * c->kw * c->in_channels / c->groups * c->out_channels;
+    c->ih = 1 + rng_range(r, least, most) / pixel / c->iw;
 }
 
 /* 1..33 of each of four dimensions that vectors run along, in each layout. */
@@ -188,12 +228,14 @@ static int64_t cost(const conv2d_case *c) {
     return c->batch * c->out_channels * oh * ow * (c->in_channels / c->groups) * c->kh * c->kw;
 }
 
-/* Every fourth case is a depthwise layer, another an image, every eighth has small groups, after those whose hashes are listed. */
+/* Every fourth case is a depthwise layer, another an image, every eighth has small groups, every sixteenth several tasks, after
+ * those whose hashes are listed. */
 enum { FIRST_DEPTHWISE = TAIL_CASES + 200 };
 
 conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
     rng r = rng_make(seed, number);
-    const int64_t most = rng_chance(&r, 5) ? 2000000 : 150000;
+    const bool tasks = number >= FIRST_DEPTHWISE && number % 16 == 5;
+    const int64_t usual = rng_chance(&r, 5) ? 2000000 : 150000, most = tasks ? 4000000 : usual;
     conv2d_case c;
     do {
         memset(&c, 0, sizeof c);
@@ -206,6 +248,8 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
                 image_shape(&r, &c);
             } else if (number >= FIRST_DEPTHWISE && number % 8 == 1) {
                 groups_shape(&r, &c);
+            } else if (tasks) {
+                tasks_shape(&r, &c);
             } else {
                 random_shape(&r, &c);
             }
@@ -213,14 +257,26 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
             c.dst_layout = rng_chance(&r, 70) ? c.src_layout : rng_range(&r, 0, 2);
         }
         random_rest(&r, &c);
-        if (c.iw >= IMAGE_WIDTH && rng_chance(&r, 80)) c.stride_h = c.stride_w = 1;
+        if ((tasks || c.iw >= IMAGE_WIDTH) && rng_chance(&r, 80)) c.stride_h = c.stride_w = 1;
+        if (number >= FIRST_DEPTHWISE && (number % 4 == 0 || tasks) && rng_chance(&r, 50)) plain_windows(&r, &c);
+        if (number >= FIRST_DEPTHWISE && rng_chance(&r, 5)) c.stride_w = 4;
+        if (tasks && c.kh == 1) c.pad_top = c.pad_bottom = c.pad_left = c.pad_right = 0;
+        if (tasks) {
+            c.batch = PICK(&r, 1, 1, 1, 1, 2);
+            c.algorithm = rng_range(&r, CONVPOOL_ALGORITHM_AUTO, CONVPOOL_ALGORITHM_DIRECT_WIDTH);
+            c.numerics = CONVPOOL_NUMERICS_STRICT;
+        }
     } while (cost(&c) > most);
     return c;
 }
 
+/* After those whose hashes are listed every sixth case is wide, and another has many output channels. */
+enum { FIRST_TASKS = 500 };
+
 conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
     rng r = rng_make(seed, number);
-    const int64_t most = rng_chance(&r, 5) ? 2000000 : 150000;
+    const bool tasks = number >= FIRST_TASKS && number % 3 == 0;
+    const int64_t usual = rng_chance(&r, 5) ? 2000000 : 150000, most = tasks ? 1000000 : usual;
     conv2d_case c;
     do {
         memset(&c, 0, sizeof c);
@@ -228,6 +284,11 @@ conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
         const int64_t most_in = PICK(&r, 9, 33, 300);
         draw_channels(&r, &c, most_in, 33, groups);
         draw_size(&r, &c, 33, 33, 1);
+        if (tasks) {
+            const int64_t shared = rng_range(&r, 40, 140), wide = rng_range(&r, 60, 300);
+            if (number % 2 == 0) set_channels(&c, rng_range(&r, 2, 9), shared, 1);
+            if (number % 2 != 0) c.iw = wide, c.ih = rng_range(&r, 1, 24);
+        }
         if (number < 33)
             set_channels(&c, 1 + (int64_t)number, rng_range(&r, 1, 17), 1);
         else if (number < 66)
@@ -249,12 +310,13 @@ conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
 
 conv2d_case separable_case_make(uint64_t seed, uint64_t number) {
     rng r = rng_make(seed, number);
-    const int64_t most = rng_chance(&r, 5) ? 2000000 : 150000;
+    const bool tasks = number % 4 == 3;
+    const int64_t usual = rng_chance(&r, 5) ? 2000000 : 150000, most = tasks ? 2000000 : usual;
     conv2d_case c;
     do {
         memset(&c, 0, sizeof c);
         set_channels(&c, 1, 1, PICK(&r, 1, 1, 1, 2, 3, 9));
-        c.ih = rng_range(&r, 1, 40);
+        c.ih = tasks ? rng_range(&r, 40, 200) : rng_range(&r, 1, 40);
         c.iw = rng_range(&r, 1, 300);
         c.kh = rng_range(&r, 2, 9);
         c.kw = rng_range(&r, 2, 13);
@@ -442,6 +504,6 @@ void conv2d_case_test(conv2d_problem *p, const conv2d_case *c, bool (*also)(cons
         if (*message || (also != NULL && !also(p, message, sizeof message)))
             tally_fail(t, o, "%s: %s", convpool_isa_name((convpool_isa)isa), message);
         else
-            t->passed++;
+            tally_pass(t, p->engine.tasks);
     }
 }

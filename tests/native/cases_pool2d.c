@@ -62,8 +62,18 @@ static void random_axis(rng *r, int64_t *in, int64_t *kernel, int64_t *stride, i
     if (*in + *before + *after < dilated) *in = dilated - *before - *after;
 }
 
-/* Which windows a case is about: any, square ones of 2 and 3 on wide planes, or long ones. */
-typedef enum windows { WINDOWS_ANY, WINDOWS_SMALL, WINDOWS_LONG } windows;
+/* Which windows a case is about: any, square ones of 2 and 3 on wide planes, long ones; or any on images of several tasks. */
+typedef enum windows { WINDOWS_ANY, WINDOWS_SMALL, WINDOWS_LONG, WINDOWS_TASKS } windows;
+
+/* Channels around whole vectors or a few planes, with cells enough for several tasks more often than not. */
+static void tasks_shape(rng *r, pool2d_case *c) {
+    random_shape(r, c);
+    const int64_t few = rng_range(r, 1, 3), blocks = 8 * rng_range(r, 1, 6), off = rng_range(r, -1, 1);
+    c->channels = rng_chance(r, 30) ? few : blocks + off;
+    const int64_t cells = rng_range(r, 1 << 12, 1 << PICK(r, 15, 16, 17, 18)) / c->channels;
+    c->iw = rng_range(r, 1, rng_chance(r, 70) ? 70 : 700);
+    c->ih = 1 + cells / c->iw;
+}
 
 static void windows_shape(rng *r, pool2d_case *c, windows which) {
     const bool small = which == WINDOWS_SMALL;
@@ -98,6 +108,7 @@ static void long_axis(rng *r, int64_t *in, int64_t *kernel, int64_t *stride, int
 static void describe(const pool2d_case *c, convpool_pool2d_desc *d);
 
 static void random_window(rng *r, pool2d_case *c, windows which) {
+    if (which == WINDOWS_TASKS) which = (windows)rng_range(r, WINDOWS_ANY, WINDOWS_LONG);
     if (c->window == CONVPOOL_POOL_WINDOW_SLIDING) {
         if (which == WINDOWS_SMALL) small_windows(r, c);
         if (which == WINDOWS_LONG) {
@@ -166,8 +177,10 @@ static int64_t cost(const pool2d_case *c) {
 
 pool2d_case pool2d_case_make(uint64_t seed, uint64_t number) {
     rng r = rng_make(seed, number);
-    const windows which = number < TAIL_CASES + WINDOW_CASES ? WINDOWS_ANY : (windows)(number % 3);
-    const int64_t most = rng_chance(&r, 5) || which != WINDOWS_ANY ? 200000 : 30000;
+    const windows of_number = number % 8 == 0 ? WINDOWS_TASKS : (windows)(number % 3);
+    const windows which = number < TAIL_CASES + WINDOW_CASES ? WINDOWS_ANY : of_number;
+    const int64_t usual = rng_chance(&r, 5) || which != WINDOWS_ANY ? 200000 : 30000;
+    const int64_t most = which == WINDOWS_TASKS ? 1500000 : usual;
     pool2d_case c;
     do {
         memset(&c, 0, sizeof c);
@@ -175,6 +188,8 @@ pool2d_case pool2d_case_make(uint64_t seed, uint64_t number) {
             tail_shape(&r, &c, number);
         else if (which == WINDOWS_ANY)
             random_shape(&r, &c);
+        else if (which == WINDOWS_TASKS)
+            tasks_shape(&r, &c);
         else
             windows_shape(&r, &c, which);
         random_rest(&r, &c, which);

@@ -420,6 +420,16 @@ void tally_expect(tally *t, const options *o, bool right, const char *what) {
         tally_fail(t, o, "%s", what);
 }
 
+void tally_pass(tally *t, int64_t tasks) {
+    t->passed++;
+    t->several += tasks > 1;
+}
+
+void tally_expect_several(tally *t, const options *o) {
+    case_begin("cases of several tasks");
+    if (o->count >= 1000) tally_expect(t, o, t->several > t->passed / 20, "a case of 20 has several tasks");
+}
+
 int tally_finish(const tally *t, const options *o) {
     int64_t unsupported = 0;
     for (int i = 0; i < STATUS_COUNT; i++) {
@@ -428,6 +438,7 @@ int tally_finish(const tally *t, const options *o) {
         unsupported += t->unsupported[i];
     }
     if (t->declined) printf("forced algorithm declined: %lld\n", (long long)t->declined);
+    if (t->several) printf("several tasks: %lld\n", (long long)t->several);
     if (t->passed == 0) printf("nothing passed: this run has shown nothing\n");
     printf("%lld passed, %lld failed\n", (long long)t->passed, (long long)t->failed);
     return t->failed || t->passed == 0 || (o->require_all && unsupported) ? 1 : 0;

@@ -146,6 +146,8 @@ enum { STATUS_COUNT = 64, EXIT_CODE_SKIPPED = 77 };
 
 typedef struct tally {
     int64_t passed, failed;
+    /** Of those that passed, plans with several tasks for an image. */
+    int64_t several;
     /** Cases that the library refused with an UNSUPPORTED status. */
     int64_t unsupported[STATUS_COUNT];
     /** Cases whose forced algorithm the plan declined, as it may. */
@@ -154,10 +156,14 @@ typedef struct tally {
 
 /** --seed N, --count N, --replay CASE, --require-all; exits on anything else. Prints the seed. */
 options options_parse(int argc, char **argv, int64_t default_count);
+/** Counts a run that was right, of a plan with so many tasks for an image. */
+void tally_pass(tally *t, int64_t tasks);
 /** Counts a failure and prints it with the current case; the first hundred at most. */
 void tally_fail(tally *t, const options *o, const char *format, ...);
 /** Counts what is right, or fails with `what`. */
 void tally_expect(tally *t, const options *o, bool right, const char *what);
+/** Fails if of many random cases hardly any had several tasks: as if their sizes had stayed while those of tasks grew. */
+void tally_expect_several(tally *t, const options *o);
 /** Prints the last line and returns the exit code. */
 int tally_finish(const tally *t, const options *o);
 

@@ -30,7 +30,7 @@ static void test(const OF(_case) * c, tally *t, const options *o) {
         else if (status != CONVPOOL_STATUS_OK)
             t->unsupported[status]++;
         else
-            t->passed++;
+            tally_pass(t, problem.engine.tasks);
     }
 }
 
@@ -50,5 +50,6 @@ int main(int argc, char **argv) {
         const OF(_case) c = OF(_case_make)(o.seed, number);
         test(&c, &t, &o);
     }
+    tally_expect_several(&t, &o);
     return tally_finish(&t, &o);
 }

@@ -178,5 +178,6 @@ int main(int argc, char **argv) {
         const conv2d_case c = separable_case_make(o.seed, number);
         conv2d_case_test(&problem, &c, NULL, &t, &o);
     }
+    tally_expect_several(&t, &o);
     return tally_finish(&t, &o);
 }
