@@ -49,11 +49,7 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
     cp_conv2d_pack band = *given;
     const cp_conv2d_pack *a = &band;
     const bool planes = band.layout == CONVPOOL_LAYOUT_NCHW;
-    if (planes && band.column == 0 && band.columns == band.iw && band.strides.row == band.iw && band.row_step == 1 &&
-        band.row >= 0 && band.row + band.rows <= band.ih) { /* Whole rows without gaps are one row. */
-        band.iw = band.columns *= band.rows;
-        band.rows = 1;
-    }
+    const bool gapless = planes && a->column == 0 && a->columns == a->iw && a->strides.row == a->iw && a->row_step == 1;
     for (int64_t c = 0; c < a->channels; c += CP_BLOCK) {
         const int64_t width = CP_MIN(CP_BLOCK, a->channels - c), first = c - c % a->block;
         const int64_t pitch = a->pitch != 0 ? a->pitch : CP_MIN(a->block, a->channels - first);
@@ -67,21 +63,24 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
         /* A vector of fewer channels spills into what is written later. */
         const bool spills = c == first || pitch >= c - first + CP_BLOCK;
         const bool in_vectors = planes && (width == CP_BLOCK || spills);
-        for (int64_t i = 0; i < a->rows; i++) {
+        for (int64_t i = 0, n = 1; i < a->rows; i += n) {
             const int64_t y = cp_border(a->border, a->row + i * a->row_step, a->ih);
-            int64_t j = CP_MIN(a->columns, CP_MAX(0, -a->column));
-            const int64_t end = y < 0 ? j : CP_MAX(j, CP_MIN(a->columns, a->iw - a->column));
+            if (gapless) n = y >= 0 && y == a->row + i ? CP_MIN(a->rows - i, a->ih - y) : 1; /* Whole rows are one row. */
+            const int64_t columns = n * a->columns;
+            band.iw = n * given->iw;
+            int64_t j = CP_MIN(columns, CP_MAX(0, -a->column));
+            const int64_t end = y < 0 ? j : CP_MAX(j, CP_MIN(columns, a->iw - a->column));
             conv2d_pack_cells(a, channel, width, pitch, y, 0, j, dst);
             if (in_vectors && j < end) {
                 const float *src[CP_BLOCK] = {NULL};
                 for (int64_t k = 0; k < width; k++) src[k] = conv2d_pack_source(a, channel[k], y, a->column);
-                j = width == CP_BLOCK ? conv2d_pack_planes(src, CP_BLOCK, pitch, j, end, a->columns, dst)
-                                      : conv2d_pack_planes(src, width, pitch, j, end, a->columns, dst);
+                j = width == CP_BLOCK ? conv2d_pack_planes(src, CP_BLOCK, pitch, j, end, columns, dst)
+                                      : conv2d_pack_planes(src, width, pitch, j, end, columns, dst);
             } else if (side_by_side) {
                 for (; j < end; j++) v8_store(dst + j * pitch, v8_load(conv2d_pack_source(a, channel[0], y, a->column + j)));
             }
-            conv2d_pack_cells(a, channel, width, pitch, y, j, a->columns, dst);
-            dst += a->columns * pitch;
+            conv2d_pack_cells(a, channel, width, pitch, y, j, columns, dst);
+            dst += columns * pitch;
         }
     }
 }
