@@ -127,6 +127,18 @@ static void choose_clipping(cp_direct *p) {
     }
 }
 
+/* Panels of a task, `most` or somewhat more: an even number, unless that leaves one alone in the last task, since a tile may have
+ * two or three. */
+static int64_t panels_of_task(int64_t panels, int64_t most) {
+    int64_t n = cp_share(panels, most);
+    if (n > 1) n += n % 2;
+    if (n > 1 && panels % n == 1) {
+        do n++;
+        while (n < panels && (panels % n == 1 || cp_ceil_div(panels, n) % 2 != 0));
+    }
+    return CP_MIN(n, panels);
+}
+
 /* Sizes of a direct-channels task. A pass is so many input channels that its weights for one panel stay in L1; a task is so many
  * pixels that packed input and accumulators stay in L2, while each weight that comes from further away serves dozens of tiles: more
  * of them on large maps, where the rows that two tasks read are packed by both. */
@@ -174,12 +186,16 @@ static void block_channels(cp_direct *p) {
             (double)p->rows_a_task * (double)p->columns_a_task * (double)taps * (double)p->group_in * (double)CP_PANEL;
         const int64_t least = p->channels_packed == group_in ? CP_MAX(2, (int64_t)CP_MIN((double)p->panels, task_products / panel))
                                                              : cp_ceil_div(SPLIT_PRODUCTS, taps);
-        p->panels_a_task = cp_share(p->panels, CP_MAX(cp_ceil_div(p->panels * areas, TASKS), least));
-        if (p->panels_a_task > 1) p->panels_a_task += p->panels_a_task % 2;
+        p->panels_a_task = CP_MAX(cp_ceil_div(p->panels * areas, TASKS), least);
     }
     const int64_t acc_panels = ACC_BYTES / (p->rows_a_task * p->columns_a_task * (int64_t)(CP_PANEL * sizeof(float)));
-    p->panels_a_task = cp_share(p->panels, CP_MIN(p->panels_a_task, CP_MAX(1, acc_panels)));
+    p->panels_a_task = panels_of_task(p->panels, CP_MIN(p->panels_a_task, CP_MAX(1, acc_panels)));
     p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+    const double products = (double)rows * (double)p->ow * (double)p->products * (double)(p->panels * CP_PANEL);
+    if (areas == 1 && p->panels < 4 && products > 2 * task_products) {
+        p->rows_a_task = cp_ceil_div(rows, 2); /* panels too few to share */
+        p->row_tasks = cp_ceil_div(rows, p->rows_a_task);
+    }
     choose_clipping(p);
 }
 
@@ -195,11 +211,12 @@ static void block_pointwise(cp_direct *p) {
     const int64_t areas = p->row_tasks * p->column_tasks * p->groups;
     const double product = (double)p->rows_a_task * (double)p->columns_a_task * (double)p->group_in * (double)CP_PANEL;
     const int64_t least = CP_MAX(2, (int64_t)CP_MIN((double)p->panels, 0x1p20 / product)); /* panels worth a task */
-    p->panels_a_task = cp_share(p->panels, CP_MIN(PANELS, CP_MAX(cp_ceil_div(p->panels * CP_MIN(areas, TASKS), TASKS), least)));
-    if (p->panels_a_task > 1) p->panels_a_task += p->panels_a_task % 2; /* since a tile may have two */
+    p->panels_a_task =
+        panels_of_task(p->panels, CP_MIN(PANELS, CP_MAX(cp_ceil_div(p->panels * CP_MIN(areas, TASKS), TASKS), least)));
     p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
     const int64_t tasks = areas * p->panel_tasks;
-    if (tasks > 1 && tasks < TASKS && tasks % 2 != 0) { /* Two threads would wait for the last of few. */
+    if ((tasks > 1 || product * (double)p->panels > 0x1p21) && tasks < TASKS &&
+        tasks % 2 != 0) { /* Two threads would wait for the last of few. */
         p->rows_a_task = cp_ceil_div(p->rows_a_task, 2);
         p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
     }

@@ -3,7 +3,7 @@
  *
  * Tile:       6 pixels x 16 output channels; 12 accumulators, 2 weight vectors and 1 broadcast of the 16 ymm registers
  *             (on NEON 24 + 4 + 1 of 32 q registers). With AVX-512 14 pixels of a row x 32: 28 accumulators, 2 weights and
- *             1 broadcast; 8 x 32 where rows are short or taps lie apart, 8 x 16 for a lone panel.
+ *             1 broadcast; 8 x 32 where rows are short, 8 x 48 for the last of an odd number of panels, 8 x 16 for a lone one.
  * Bound:      FMA. A step of one tap and channel is 12 FMAs on 8 loads, 6 of which are broadcasts (28 on 16).
  * Layout:     pixels are packed with their 8 channels side by side, so all loads of a tap lie at fixed offsets from 6 pointers,
  *             or from one for pixels of a row, whatever the source layout, border and stride were. */
@@ -198,10 +198,12 @@ static void CP_NAME(conv2d_finish)(const cp_conv2d_finish *a) {
     for (int64_t panel = 0; panel * CP_PANEL < a->channels; panel++) conv2d_finish_pixels(a, panel, 0, a->rows * a->columns);
 }
 
+enum { CONV2D_PANELS = CP_TILE_PANELS > 1 ? CP_TILE_PANELS + 1 : 1 }; /* of a tile at most, so that no panel is left alone */
+
 /* The products of one tap and one channel. */
 static CP_INLINE void conv2d_tile_step(const float *const *x, int64_t at, const float *const *weights, int64_t w, const int pixels,
                                        const int panels, v16 *acc) {
-    v16 wide[CP_TILE_PANELS];
+    v16 wide[CONV2D_PANELS];
     CP_UNROLL
     for (int q = 0; q < panels; q++) wide[q] = v16_load(weights[q] + w);
     CP_UNROLL
@@ -226,7 +228,7 @@ static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const cp_conv2
     const int64_t runs = side_by_side || blocks ? 1 : taps, run = side_by_side || blocks ? taps * width : width;
     const int64_t step = blocks ? a->column_step * CP_BLOCK : CP_BLOCK;
     for (int64_t ty = s->y_begin; ty < s->y_end; ty++) {
-        const float *w[CP_TILE_PANELS];
+        const float *w[CONV2D_PANELS];
         CP_UNROLL
         for (int q = 0; q < panels; q++) w[q] = weights + q * a->weights_panel + (ty * a->kw + s->x_begin) * width * CP_PANEL;
         for (int64_t r = 0; r < runs; r++) {
@@ -252,7 +254,7 @@ static CP_INLINE void conv2d_tile_block(const cp_conv2d_tiles *a, const cp_conv2
 
 static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, int64_t first,
                                   conv2d_ahead ahead, const int pixels, const int panels) {
-    v16 acc[CP_TILE_PANELS * CP_TILE];
+    v16 acc[CONV2D_PANELS * CP_TILE];
     const float *x[CP_TILE];
     const float *block = a->x, *weights = a->weights + panel * a->weights_panel;
     CP_UNROLL
@@ -400,7 +402,13 @@ static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t pane
 static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
     int64_t panel = 0;
     if (CP_TILE_PANELS > 1) {
-        for (; panel + CP_TILE_PANELS <= a->panels; panel += CP_TILE_PANELS) conv2d_tiles_panels(a, panel, CP_TILE_PANELS);
+        for (; panel + CP_TILE_PANELS <= a->panels && panel + CONV2D_PANELS != a->panels; panel += CP_TILE_PANELS) {
+            conv2d_tiles_panels(a, panel, CP_TILE_PANELS);
+        }
+        if (panel + CONV2D_PANELS == a->panels) {
+            conv2d_tiles_panels(a, panel, CONV2D_PANELS);
+            return;
+        }
     }
     for (; panel < a->panels; panel++) conv2d_tiles_panels(a, panel, 1);
 }

@@ -3,8 +3,8 @@
  * are neighbours in src, so that all of a tile's lie at fixed offsets from one pointer.
  *
  * Tile:   CP_TILE pixels x 16 output channels as conv2d_tiles; with AVX-512 14 pixels x 32: 28 accumulators, 2 weights, 1
- * broadcast. CP_POINTWISE_PASS channels at a time: with narrow tiles, so many that lines of src stay in L1 for the next tile.
- * Bound:  FMA. A step of one channel is 28 FMAs on 16 loads (AVX2: 12 on 8). */
+ * broadcast; 8 x 48 for the last of an odd number of panels. CP_POINTWISE_PASS channels at a time: with narrow tiles, so many that
+ * lines of src stay in L1 for the next tile. Bound:  FMA. A step of one channel is 28 FMAs on 16 loads (AVX2: 12 on 8). */
 
 /* What one call of pointwise_tile does beside its products: fetches what the next tiles read, `x` floats further on and weights
  * from `weights` on, `step` bytes for each channel. */
@@ -27,7 +27,7 @@ static CP_INLINE void pointwise_tile(const cp_conv2d_pointwise *a, const float *
         for (int p = 0; p < pixels; p++) acc[q * pixels + p] = v16_load(begin == 0 ? bias : sum + p * CP_PANEL);
     }
     for (int64_t c = begin; c < end; c++, x += a->plane, w += CP_PANEL, ahead.weights += ahead.step) {
-        v16 wide[CP_TILE_PANELS];
+        v16 wide[CONV2D_PANELS];
         CP_PREFETCH(x + ahead.x);
         CP_UNROLL
         for (int q = 0; q < panels; q++) {
@@ -52,7 +52,7 @@ static CP_INLINE void pointwise_panels(const cp_conv2d_pointwise *a, int64_t pan
                                        const int panels) {
     enum { FETCHING = 4 };                                                 /* tiles that share the lines of the next weights */
     const int64_t row = a->row == a->columns ? a->acc_pixels : a->columns; /* Rows without gaps are one row. */
-    const int64_t parts = cp_ceil_div(row, CP_ROW_TILE);
+    const int64_t parts = cp_ceil_div(row, panels > CP_TILE_PANELS ? CP_TILE : CP_ROW_TILE);
     const int64_t step = CP_PANEL * (int64_t)sizeof(float) / CP_MIN(FETCHING, parts);
     for (int64_t from = 0; from < a->acc_pixels; from += row) {
         const float *x = a->x + from / a->columns * a->row;
@@ -65,7 +65,11 @@ static CP_INLINE void pointwise_panels(const cp_conv2d_pointwise *a, int64_t pan
                 ahead.weights = (const char *)next + part * (end - begin) * step;
             }
 #define POINTWISE_TILE(n) pointwise_tile(a, x + first, from + first, panel, begin, end, ahead, n, panels)
-            CP_ROW_SWITCH(pixels, POINTWISE_TILE)
+            if (panels > CP_TILE_PANELS) {
+                CP_TILE_SWITCH(pixels, POINTWISE_TILE)
+            } else {
+                CP_ROW_SWITCH(pixels, POINTWISE_TILE)
+            }
 #undef POINTWISE_TILE
         }
     }
@@ -76,11 +80,13 @@ static void CP_NAME(conv2d_pointwise)(const cp_conv2d_pointwise *a) {
     for (int64_t begin = 0; begin < a->channels; begin += CP_POINTWISE_PASS) {
         const int64_t end = CP_MIN(a->channels, begin + CP_POINTWISE_PASS);
         for (int64_t panel = 0, n; panel < a->panels; panel += n) {
-            n = panel + CP_TILE_PANELS <= a->panels ? CP_TILE_PANELS : 1;
+            n = panel + CONV2D_PANELS == a->panels ? CONV2D_PANELS : panel + CP_TILE_PANELS <= a->panels ? CP_TILE_PANELS : 1;
             const float *next = panel + n < a->panels ? a->weights + (panel + n) * a->weights_panel + begin * CP_PANEL
                                 : end < a->channels   ? a->weights + end * CP_PANEL
                                                       : a->next_weights;
-            if (n == CP_TILE_PANELS) {
+            if (n > CP_TILE_PANELS) {
+                pointwise_panels(a, panel, begin, end, next, CONV2D_PANELS);
+            } else if (n == CP_TILE_PANELS) {
                 pointwise_panels(a, panel, begin, end, next, CP_TILE_PANELS);
             } else {
                 pointwise_panels(a, panel, begin, end, next, 1);
