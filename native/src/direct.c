@@ -29,16 +29,19 @@ static convpool_status choose(cp_direct *p) {
     p->groups = p->kernel == CP_DIRECT_DEPTHWISE || p->kernel == CP_DIRECT_GROUPS ? 1 : d->groups;
     p->row_phases = 1;
     cp_channels_block(p);
-    const cp_direct_kernel width = cp_width_kernel(p);
-    const double cost = cp_channels_cost(p), width_cost = cp_width_cost(p, width);
-    const bool cheaper = d->algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH || (!forced && width_cost < cost);
-    p->cost = cost;
-    if (!cheaper && cp_channels_workspace(p)) return CONVPOOL_STATUS_OK;
-    if (forced) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
+    const bool serves = d->algorithm != CONVPOOL_ALGORITHM_DIRECT_WIDTH && cp_channels_workspace(p);
+    const int64_t wide = d->isa == CONVPOOL_ISA_AVX512 ? 16 : 8;
+    if (forced && !serves) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
+    const cp_direct_kernel width = cp_width_kernel(p, wide);
+    const bool narrower = serves && (forced || cp_channels_cost(p, wide) <= cp_width_cost(p, width, wide));
+    /* What Winograd and separable kernels are weighed against is alike for all instruction sets. */
+    p->cost = cp_width_cost(p, cp_width_kernel(p, 8), 8);
+    if (serves) p->cost = forced ? cp_channels_cost(p, 8) : CP_MIN(p->cost, cp_channels_cost(p, 8));
+    if (narrower) return CONVPOOL_STATUS_OK;
     p->kernel = width;
+    p->workspace_bytes = 0;
     p->groups = width == CP_DIRECT_PLANES ? 1 : d->groups;
     p->row_phases = 1;
-    p->cost = width_cost;
     if (width == CP_DIRECT_PATCHES) {
         cp_patches_block(p);
     } else {

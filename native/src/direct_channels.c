@@ -257,17 +257,18 @@ void cp_channels_block(cp_direct *p) {
     }
 }
 
-/* Packing, taps and finishing, of the 16 channels of a panel. */
-static double depthwise_cost(const cp_direct *p) {
+/* Setting out for a panel of 16 channels, for its rows, finishing and taps, packing. */
+static double depthwise_cost(const cp_direct *p, int64_t wide) {
     const convpool_conv2d_desc *d = p->desc;
-    const double taps = (double)d->kh * (double)d->kw, pixels = (double)p->oh * (double)p->ow;
-    const double lanes = (double)(cp_ceil_div(d->out_channels, 8) * 8) / (double)d->out_channels;
-    return lanes / 16 * (taps * 1.4 + 8 + 12 * (double)d->ih * (double)d->iw / pixels) * (double)p->group_out;
+    const double taps = (double)d->kh * (double)d->kw, rows = (double)p->oh, pixels = rows * (double)p->ow;
+    const double pixel = 9 + (wide == 16 ? 0.7 : 1.3) * taps, packed = wide == 16 ? 3.8 : 5.6;
+    const double panel = 380 + 12 * rows + pixel * pixels + packed * (double)d->ih * (double)d->iw;
+    return (double)p->panels * panel / pixels / (double)d->groups;
 }
 
 /* A tile does all that 16 output channels need, used or not, and pays for packing and finishing, and once for each group. */
-double cp_channels_cost(const cp_direct *p) {
-    if (p->kernel == CP_DIRECT_DEPTHWISE) return depthwise_cost(p);
+double cp_channels_cost(const cp_direct *p, int64_t wide) {
+    if (p->kernel == CP_DIRECT_DEPTHWISE) return depthwise_cost(p, wide);
     const convpool_conv2d_desc *d = p->desc;
     const double pixels = (double)p->oh * (double)p->ow;
     if (p->kernel == CP_DIRECT_POINTWISE) {

@@ -31,12 +31,13 @@ static inline int64_t cp_direct_rows(const cp_direct *p, int64_t task, int64_t *
 }
 
 /* Each file: how a plan is cut into tasks and what workspace one needs; the cost of an output pixel of a group, in pairs of FMAs of
- * 8 lanes, measured on Zen 5 with AVX2 and AVX-512; packed weights; a task. */
+ * 8 lanes, measured on Zen 5 with AVX2 and AVX-512; packed weights; a task. Costs of depthwise layers depend on the lanes of the
+ * widest vector; others are alike for both. */
 
 /* direct_channels.c: the kernel follows from the shape. */
 void cp_channels_block(cp_direct *p);
 bool cp_channels_workspace(cp_direct *p); /* false if what a single row of outputs reads is too large to pack */
-double cp_channels_cost(const cp_direct *p);
+double cp_channels_cost(const cp_direct *p, int64_t wide);
 void cp_channels_pack(const cp_direct *p, const float *weights, const float *bias, float *packed, float *packed_bias);
 void cp_channels_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
 
@@ -48,9 +49,9 @@ void cp_patches_pack(const cp_direct *p, const cp_kernels *kernels, const float 
 void cp_patches_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
 
 /* direct_width.c: the other kernels with lanes along the width. */
-cp_direct_kernel cp_width_kernel(const cp_direct *p); /* the cheapest */
+cp_direct_kernel cp_width_kernel(const cp_direct *p, int64_t wide); /* the cheapest */
 void cp_width_block(cp_direct *p);
-double cp_width_cost(const cp_direct *p, cp_direct_kernel kernel);
+double cp_width_cost(const cp_direct *p, cp_direct_kernel kernel, int64_t wide);
 void cp_width_pack(const cp_direct *p, const float *weights, float *packed);
 void cp_width_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
 

@@ -88,17 +88,28 @@ void cp_width_block(cp_direct *p) {
     }
 }
 
+/* Of conv2d_depthwise_width: setting out on a walk, more at the ends of a row where masks are vectors, and its rows; of large maps,
+ * the memory that conv2d_image streams to. */
+static double planes_cost(const cp_direct *p, int64_t wide) {
+    const convpool_conv2d_desc *d = p->desc;
+    const int64_t parts = cp_planes_side_by_side(d, p->ow, wide);
+    const double blocks = (double)cp_ceil_div(p->ow, wide), bands = blocks == 1 ? 1 : (double)cp_ceil_div(p->oh, CP_PLANES_BAND);
+    const double rows = (double)p->oh, pixels = rows * (double)p->ow;
+    const double start = parts == 1 ? 36 : parts == 2 ? 52 : 110;
+    const double row = (d->kh == 3 ? (d->stride_w == 1 ? 5.2 : 9) : (d->stride_w == 1 ? 16.5 : 22.5)) + (double)(parts - 1);
+    const double ends = wide == 8 && parts == 1 ? CP_MIN(2, blocks) : 0;
+    const double end = ends * (d->stride_w == 2 ? bands * (blocks > 1 ? 30 : 40) : d->kh == 5 ? 2 * rows : 0);
+    const double memory = d->stride_w == 1 && pixels * (double)d->out_channels > 0x1p20 ? 0.3 * (double)p->group_out : 0;
+    const double planes = (double)cp_ceil_div(d->out_channels, parts);
+    return planes * (blocks * (bands * start + rows * row) + end) / pixels / (double)d->groups + memory;
+}
+
 /* Of depthwise layers, and of images with one channel: 3x3 and 5x5 kernels of planes share their loads and pay for the first and
  * last rows, large images share more and pay for the ends of rows, others load every tap and set out for each channel. */
 static double depthwise_cost(const cp_direct *p, cp_direct_kernel kernel) {
     const convpool_conv2d_desc *d = p->desc;
     const double taps = (double)d->kh * (double)d->kw, pixels = (double)p->oh * (double)p->ow;
     const double lanes = (double)(cp_ceil_div(p->ow, 8) * 8) / (double)p->ow;
-    if (kernel == CP_DIRECT_PLANES) {
-        const double memory = pixels * (double)d->out_channels > 0x1p20 ? 0.3 : 0; /* which conv2d_image streams to */
-        const double tap = (d->kh == 3 ? 0.9 : 0.85) * (d->stride_w == 2 ? 1.6 : 1);
-        return lanes / 8 * (taps * tap + 7 * (double)d->kh / (double)p->oh) + memory;
-    }
     if (kernel == CP_DIRECT_SEPARABLE) return 0.09 * ((double)d->kh + (double)d->kw) + 0.6 + 100 / (double)p->ow;
     if (kernel == CP_DIRECT_IMAGE) return 0.075 * taps + 0.3 + 100 / (double)p->ow;
     const double load = d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_w > 2 ? 12 : 2.5;
@@ -107,8 +118,9 @@ static double depthwise_cost(const cp_direct *p, cp_direct_kernel kernel) {
 
 /* conv2d_image pays for the ends of a row; conv2d_width for loads, for starting and ending each vector, and for the lanes that a
  * narrow row leaves empty. */
-double cp_width_cost(const cp_direct *p, cp_direct_kernel kernel) {
+double cp_width_cost(const cp_direct *p, cp_direct_kernel kernel, int64_t wide) {
     const double width = (double)p->ow;
+    if (kernel == CP_DIRECT_PLANES) return planes_cost(p, wide);
     if (cp_direct_is_depthwise(p)) return depthwise_cost(p, kernel) * (double)p->group_out;
     if (kernel == CP_DIRECT_PATCHES) return cp_patches_cost(p);
     if (kernel == CP_DIRECT_IMAGE) {
@@ -119,14 +131,14 @@ double cp_width_cost(const cp_direct *p, cp_direct_kernel kernel) {
     return (double)p->group_out / 8 * (ceil(width / 8) * 8 / width) * ((double)p->products * load + 24);
 }
 
-cp_direct_kernel cp_width_kernel(const cp_direct *p) {
+cp_direct_kernel cp_width_kernel(const cp_direct *p, int64_t wide) {
     image_ends ends;
     const bool depthwise = cp_direct_is_depthwise(p);
     const cp_direct_kernel kernel = suits_image(p, &ends) ? CP_DIRECT_IMAGE : CP_DIRECT_WIDTH;
     const cp_direct_kernel other = depthwise ? CP_DIRECT_PLANES : CP_DIRECT_PATCHES;
     if (!(depthwise ? suits_planes(p) : cp_patches_suit(p))) return kernel;
     if (depthwise && kernel == CP_DIRECT_WIDTH) return other;
-    return cp_width_cost(p, other) <= cp_width_cost(p, kernel) ? other : kernel;
+    return cp_width_cost(p, other, wide) <= cp_width_cost(p, kernel, wide) ? other : kernel;
 }
 
 bool cp_direct_plan_separable(cp_direct *p, const cp_direct *direct) {

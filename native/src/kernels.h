@@ -232,6 +232,17 @@ typedef struct cp_conv2d_depthwise {
     float *acc;                         /* [rows_at_once][columns][16] */
 } cp_conv2d_depthwise;
 
+/* Rows that conv2d_depthwise_width walks down at a time where a row is several vectors. */
+enum { CP_PLANES_BAND = 16 };
+
+/* How many planes conv2d_depthwise_width lays side by side in a vector of `wide` lanes, at least 4 each: those of windows around
+ * their pixels. */
+static inline int64_t cp_planes_side_by_side(const convpool_conv2d_desc *d, int64_t ow, int64_t wide) {
+    const int64_t lanes = CP_MAX(ow, cp_ceil_div(d->iw, d->stride_w));
+    if (d->pad_left != d->kw / 2 || lanes > wide / 2 || (d->stride_w == 1 && ow != d->iw)) return 1;
+    return lanes <= 4 ? wide / 4 : 2;
+}
+
 /* conv2d_image: whole output rows of a few output channels of one group, stride 1, lanes along the width. The columns of src lie
  * side by side; padding may be multiplied. Or of one channel that reads one, along the rows first, then along the columns. */
 enum { CP_IMAGE_CHANNELS = 4, CP_IMAGE_KERNEL = 61, CP_IMAGE_REACH = 64 };

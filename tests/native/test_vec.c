@@ -251,6 +251,33 @@ static void test_widest_pooling(rng *r, guarded *g, guard_side side) {
     for (int i = 0; i < CP_WIDE; i++) {
         expect("vw_load_or", begin <= i && i < end ? line[i] : a[i], out[7][i], (float)begin, (float)end, (float)i);
     }
+    float *to = guarded_place(g, (size_t)(end - begin) * sizeof(float), sizeof(float), 0, side);
+    vw_store_masked(to - begin, va, vw_range(begin, end));
+    for (int64_t i = begin; i < end; i++) expect("vw_store_masked", a[i], to[i - begin], (float)begin, (float)end, (float)i);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_masked wrote beyond %d to %d", (int)begin, (int)end);
+}
+
+/* Of one or two ranges of lanes, those that have a lane to take. */
+static void test_widest_lanes(rng *r) {
+    float a[CP_WIDE], b[CP_WIDE], out[CP_WIDE], moved[5][CP_WIDE];
+    for (int i = 0; i < CP_WIDE; i++) a[i] = any_bits(r);
+    for (int i = 0; i < CP_WIDE; i++) b[i] = any_bits(r);
+    const int64_t cut = rng_range(r, 0, CP_WIDE), begin = rng_range(r, 2, CP_WIDE - 2), end = rng_range(r, begin, CP_WIDE - 2);
+    const vw_mask before = vw_range(2, CP_MIN(cut, CP_WIDE - 2)), mask = vw_either(before, vw_range(begin, end));
+    const vw va = vw_load(a);
+    vw_store(out, vw_if_masked(mask, va, vw_load(b)));
+    vw_store(moved[0], vw_moved(va, -2, mask));
+    vw_store(moved[1], vw_moved(va, -1, mask));
+    vw_store(moved[2], vw_moved(va, 0, mask));
+    vw_store(moved[3], vw_moved(va, 1, mask));
+    vw_store(moved[4], vw_moved(va, 2, mask));
+    for (int i = 0; i < CP_WIDE; i++) {
+        const bool in = (i >= 2 && i < cut && i < CP_WIDE - 2) || (begin <= i && i < end);
+        expect("vw_either and vw_if_masked", in ? a[i] : b[i], out[i], (float)begin, (float)end, (float)cut);
+        for (int by = -2; by <= 2; by++) {
+            expect("vw_moved", in ? a[i + by] : 0.0f, moved[by + 2][i], (float)i, (float)by, 0);
+        }
+    }
 }
 
 static void test_widest(rng *r, guarded *g, guard_side side) {
@@ -432,6 +459,7 @@ int main(int argc, char **argv) {
         rng r = rng_make(opts.seed, (uint64_t)i);
         test_arithmetic(&r);
         test_wide(&r);
+        test_widest_lanes(&r);
         if (i % 16 == 0) {
             test_transpose(&r);
             test_sums(&r);

@@ -25,8 +25,14 @@ static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) {
     const __m256i early = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)CP_MAX(0, CP_MIN(begin, 8))), lane);
     return _mm256_andnot_si256(early, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)CP_MAX(0, CP_MIN(end, 8))), lane));
 }
+static CP_INLINE v8_mask v8_either(v8_mask a, v8_mask b) { return _mm256_or_si256(a, b); }
 static CP_INLINE v8 v8_load_masked(const float *p, v8_mask m) { return _mm256_maskload_ps(p, m); }
+static CP_INLINE void v8_store_masked(float *p, v8 a, v8_mask m) { _mm256_maskstore_ps(p, m, a); }
 static CP_INLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) { return _mm256_blendv_ps(no, yes, _mm256_castsi256_ps(m)); }
+static CP_INLINE v8 v8_moved(v8 x, const int by, v8_mask m) {
+    const __m256i from = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(by));
+    return _mm256_and_ps(_mm256_permutevar8x32_ps(x, from), _mm256_castsi256_ps(m));
+}
 static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(2, 0, 2, 0)); }
 static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 3, 1)); }
 static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { return _mm256_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 2, 0)); }

@@ -63,7 +63,25 @@ static CP_INLINE vw_mask vw_range(int64_t begin, int64_t end) {
     const uint32_t early = (1u << CP_MAX(0, CP_MIN(begin, 16))) - 1;
     return (__mmask16)(((1u << CP_MAX(0, CP_MIN(end, 16))) - 1) & ~early);
 }
+static CP_INLINE vw_mask vw_either(vw_mask a, vw_mask b) { return (__mmask16)(a | b); }
 static CP_INLINE vw vw_load_masked(const float *p, vw_mask m) { return _mm512_maskz_loadu_ps(m, p); }
+static CP_INLINE void vw_store_masked(float *p, vw a, vw_mask m) { _mm512_mask_storeu_ps(p, m, a); }
+static CP_INLINE vw vw_if_masked(vw_mask m, vw yes, vw no) { return _mm512_mask_mov_ps(no, m, yes); }
+static CP_INLINE vw vw_moved(vw x, const int by, vw_mask m) {
+    const __m512i lanes = _mm512_castps_si512(x);
+    switch (by & 15) { /* The count is part of the instruction. */
+    case 1:
+        return _mm512_castsi512_ps(_mm512_maskz_alignr_epi32(m, lanes, lanes, 1));
+    case 2:
+        return _mm512_castsi512_ps(_mm512_maskz_alignr_epi32(m, lanes, lanes, 2));
+    case 14:
+        return _mm512_castsi512_ps(_mm512_maskz_alignr_epi32(m, lanes, lanes, 14));
+    case 15:
+        return _mm512_castsi512_ps(_mm512_maskz_alignr_epi32(m, lanes, lanes, 15));
+    default:
+        return _mm512_maskz_mov_ps(m, x);
+    }
+}
 static CP_INLINE vw vw_pick_even(vw lo, vw hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(2, 0, 2, 0)); }
 static CP_INLINE vw vw_pick_odd(vw lo, vw hi) { return _mm512_shuffle_ps(lo, hi, _MM_SHUFFLE(3, 1, 3, 1)); }
 static CP_INLINE vw vw_pick_ahead(vw picked, float next) {

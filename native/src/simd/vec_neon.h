@@ -31,22 +31,37 @@ static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) {
     v8_store(t, a);
     memcpy(p, t, (size_t)n * sizeof(float));
 }
-typedef struct v8_mask {
-    int64_t begin, end;
-} v8_mask;
-static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) { return (v8_mask){begin, end}; }
+typedef uint32_t v8_mask;
+static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) {
+    const uint32_t early = (1u << CP_MAX(0, CP_MIN(begin, 8))) - 1;
+    return ((1u << CP_MAX(0, CP_MIN(end, 8))) - 1) & ~early;
+}
+static CP_INLINE v8_mask v8_either(v8_mask a, v8_mask b) { return a | b; }
 static inline v8 v8_load_masked(const float *p, v8_mask m) {
-    if (m.begin <= 0 && m.end >= 8) return v8_load(p);
+    if (m == 0xFF) return v8_load(p);
     float t[8] = {0};
-    for (int64_t i = CP_MAX(m.begin, 0); i < CP_MIN(m.end, 8); i++) t[i] = p[i];
+    for (int i = 0; i < 8; i++) {
+        if (m >> i & 1) t[i] = p[i];
+    }
     return v8_load(t);
 }
-static inline v8 v8_if_masked(v8_mask m, v8 yes, v8 no) {
-    float t[8], y[8];
-    v8_store(t, no);
-    v8_store(y, yes);
-    for (int64_t i = CP_MAX(m.begin, 0); i < CP_MIN(m.end, 8); i++) t[i] = y[i];
-    return v8_load(t);
+static inline void v8_store_masked(float *p, v8 a, v8_mask m) {
+    float t[8];
+    v8_store(t, a);
+    for (int i = 0; i < 8; i++) {
+        if (m >> i & 1) p[i] = t[i];
+    }
+}
+static CP_INLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) {
+    const uint32_t bits[] = {1, 2, 4, 8};
+    const uint32x4_t bit = vld1q_u32(bits);
+    return v8_of(vbslq_f32(vtstq_u32(vdupq_n_u32(m), bit), yes.lo, no.lo),
+                 vbslq_f32(vtstq_u32(vdupq_n_u32(m >> 4), bit), yes.hi, no.hi));
+}
+static CP_INLINE v8 v8_moved(v8 x, const int by, v8_mask m) {
+    float t[24] = {0};
+    v8_store(t + 8, x);
+    return v8_if_masked(m, v8_load(t + 8 + by), v8_zero());
 }
 static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { return v8_of(vuzp1q_f32(lo.lo, lo.hi), vuzp1q_f32(hi.lo, hi.hi)); }
 static CP_INLINE v8 v8_pick_odd(v8 lo, v8 hi) { return v8_of(vuzp2q_f32(lo.lo, lo.hi), vuzp2q_f32(hi.lo, hi.hi)); }

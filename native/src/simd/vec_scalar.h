@@ -51,13 +51,23 @@ static CP_INLINE void v8_store(float *p, v8 a) { memcpy(p, a.f, sizeof a.f); }
 /* The first n (0..8) elements; nothing beyond them is touched, and a load has zeros there. */
 static CP_INLINE v8 v8_loadn(const float *p, int64_t n) { CP_LANES(i < n ? p[i] : 0.0f); }
 static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) { memcpy(p, a.f, (size_t)n * sizeof(float)); }
-/* The elements with begin <= i < end; a masked load has zeros elsewhere and touches nothing else. */
-typedef struct v8_mask {
-    int64_t begin, end;
-} v8_mask;
-static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) { return (v8_mask){begin, end}; }
-static CP_INLINE v8 v8_load_masked(const float *p, v8_mask m) { CP_LANES(m.begin <= i && i < m.end ? p[i] : 0.0f); }
-static CP_INLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) { CP_LANES(m.begin <= i && i < m.end ? yes.f[i] : no.f[i]); }
+/* Some of the elements: those with begin <= i < end, or those of either mask. A masked load has zeros elsewhere and touches nothing
+ * else, nor does a masked store. */
+typedef uint32_t v8_mask;
+static CP_INLINE v8_mask v8_range(int64_t begin, int64_t end) {
+    const uint32_t early = (1u << CP_MAX(0, CP_MIN(begin, 8))) - 1;
+    return ((1u << CP_MAX(0, CP_MIN(end, 8))) - 1) & ~early;
+}
+static CP_INLINE v8_mask v8_either(v8_mask a, v8_mask b) { return a | b; }
+static CP_INLINE v8 v8_load_masked(const float *p, v8_mask m) { CP_LANES(m >> i & 1 ? p[i] : 0.0f); }
+static CP_INLINE void v8_store_masked(float *p, v8 a, v8_mask m) {
+    for (int i = 0; i < 8; i++) {
+        if (m >> i & 1) p[i] = a.f[i];
+    }
+}
+static CP_INLINE v8 v8_if_masked(v8_mask m, v8 yes, v8 no) { CP_LANES(m >> i & 1 ? yes.f[i] : no.f[i]); }
+/* Of x, the lane `by` (-2 to 2) after each of the mask; zeros elsewhere. Lanes beyond the ends of x are not in the mask. */
+static CP_INLINE v8 v8_moved(v8 x, const int by, v8_mask m) { CP_LANES(m >> i & 1 ? x.f[(i + by) & 7] : 0.0f); }
 /* Every other element of lo = p[0..7], hi = p[8..15]: the even or the odd ones. Lanes come in an order of the instruction set's
  * own, the same for all picks; v8_in_order restores it, once, after whatever was done lane by lane. */
 static CP_INLINE v8 v8_pick_even(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i] : hi.f[2 * i - 8]); }

@@ -18,7 +18,11 @@ static CP_INLINE vw vw_fma1(vw a, float b, vw c) { return v8_fma1(a, b, c); }
 typedef v8_mask vw_mask;
 static CP_INLINE void vw_storen(float *p, vw a, int64_t n) { v8_storen(p, a, n); }
 static CP_INLINE vw_mask vw_range(int64_t begin, int64_t end) { return v8_range(begin, end); }
+static CP_INLINE vw_mask vw_either(vw_mask a, vw_mask b) { return v8_either(a, b); }
 static CP_INLINE vw vw_load_masked(const float *p, vw_mask m) { return v8_load_masked(p, m); }
+static CP_INLINE void vw_store_masked(float *p, vw a, vw_mask m) { v8_store_masked(p, a, m); }
+static CP_INLINE vw vw_if_masked(vw_mask m, vw yes, vw no) { return v8_if_masked(m, yes, no); }
+static CP_INLINE vw vw_moved(vw x, const int by, vw_mask m) { return v8_moved(x, by, m); }
 /* Of lo and hi, CP_WIDE neighbours each, as v8_pick_even and v8_pick_odd. */
 static CP_INLINE vw vw_pick_even(vw lo, vw hi) { return v8_pick_even(lo, hi); }
 static CP_INLINE vw vw_pick_odd(vw lo, vw hi) { return v8_pick_odd(lo, hi); }

@@ -7,9 +7,10 @@
  *             in registers with AVX-512 only.
  * Bound:      9 (25) FMAs; they form one chain for each output, which the CPU overlaps with those of the next rows. For large
  *             planes the memory that src comes from: the next walk's rows are fetched ahead.
- * Edges:      masked loads, where windows cross the left and right border. */
+ * Edges:      masked loads, where windows cross the left and right border.
+ * Narrow:     planes of half or a quarter of a vector lie side by side, taps beside the pixel are lanes moved. */
 
-enum { PLANES_BAND = 16, PLANES_KERNEL = 5, PLANES_TAPS = PLANES_KERNEL * PLANES_KERNEL };
+enum { PLANES_KERNEL = 5, PLANES_TAPS = PLANES_KERNEL * PLANES_KERNEL, PLANES_PARTS = 4, PLANES_MOVES = 2 };
 
 /* What exists of the columns that a block at the end of a row reads: of the vector of each tap; with stride 2 of the first two
  * vectors, and of the column behind them that each tap from the third on wants. */
@@ -29,16 +30,27 @@ static void planes_edge_init(planes_edge *edge, int64_t j, const convpool_conv2d
     }
 }
 
+/* Narrow planes lie side by side in a vector, each in its own part of the lanes. */
+typedef struct planes_parts {
+    int64_t src_at[PLANES_PARTS], dst_at[PLANES_PARTS]; /* from the first plane to lane 0, if lanes of the part lie in the plane */
+    vw_mask part[PLANES_PARTS];                         /* its lanes */
+    vw_mask out[PLANES_PARTS];                          /* those with columns of dst, and of src where the stride is 1 */
+    vw_mask in[PLANES_PARTS];                           /* stride 2: those of two vectors for the columns of src */
+    vw_mask moved[2 * PLANES_MOVES + 1];                /* lanes that find one of their part -2 to 2 lanes after them */
+} planes_parts;
+
 /* A walk down one block of columns: `rows` output rows, the first of which reads rows of src from `top` on. */
 typedef struct planes_walk {
-    const float *src; /* row 0, the first column of the first window */
+    const float *src; /* row 0, the first column of the first window; of parts, column 0 */
     int64_t src_row, ih, top;
     int64_t ahead; /* floats from a row to the one to fetch meanwhile */
-    const float *weights;
-    float bias, lo, hi;
+    const float *weights[PLANES_PARTS];
+    const float *bias[PLANES_PARTS];
+    float lo, hi;
     float *dst;
     int64_t dst_row, rows, n; /* n columns */
     const planes_edge *edge;  /* of a block at the end of a row */
+    const planes_parts *parts;
 } planes_walk;
 
 /* The taps of one row of windows, the first of which begins at p. */
@@ -60,11 +72,36 @@ static CP_INLINE void planes_taps(const float *p, const int kernel, const int st
     }
 }
 
+/* The same of planes side by side, the first of which has the row at p. */
+static CP_INLINE void planes_taps_of_parts(const float *p, const int kernel, const int step, const int parts,
+                                           const planes_parts *lanes, vw *taps) {
+    const vw_mask *in = step == 1 ? lanes->out : lanes->in;
+    vw row[2]; /* stride 2: half of the parts each */
+    CP_UNROLL
+    for (int q = 0; q < parts; q++) {
+        const int half = step == 2 && q >= parts / 2;
+        const bool first = q == 0 || (step == 2 && q == parts / 2);
+        row[half] = first ? vw_load_masked(p + lanes->src_at[q], in[q]) : vw_load_or(p + lanes->src_at[q], in[q], row[half]);
+    }
+    const vw even = step == 1 ? row[0] : vw_in_order(vw_pick_even(row[0], row[1]));
+    const vw odd = step == 1 ? row[0] : vw_in_order(vw_pick_odd(row[0], row[1]));
+    CP_UNROLL
+    for (int tap = 0; tap < kernel; tap++) {
+        const int x = tap - kernel / 2, by = step == 1 ? x : (x + 4) / 2 - 2;
+        const vw column = x & 1 ? odd : even;
+        taps[tap] = by == 0 ? column : vw_moved(column, by, lanes->moved[PLANES_MOVES + by]);
+    }
+}
+
 /* The row of src at p, added to `outputs` rows of dst; it is row `ty` of the first one's windows. */
 static CP_INLINE void planes_row(const float *p, const vw *w, vw *acc, const int outputs, const int ty, const int kernel,
-                                 const int step, const planes_edge *edge) {
+                                 const int step, const int parts, const planes_edge *edge, const planes_parts *lanes) {
     vw taps[PLANES_KERNEL];
-    planes_taps(p, kernel, step, edge, taps);
+    if (parts == 1) {
+        planes_taps(p, kernel, step, edge, taps);
+    } else {
+        planes_taps_of_parts(p, kernel, step, parts, lanes, taps);
+    }
     CP_UNROLL
     for (int tx = 0; tx < kernel; tx++) {
         CP_UNROLL
@@ -75,30 +112,49 @@ static CP_INLINE void planes_row(const float *p, const vw *w, vw *acc, const int
     }
 }
 
-static CP_INLINE void planes_store(float *to, vw acc, vw lo, vw hi, int64_t n, const int step) {
-    const vw y = vw_clip(step == 2 ? vw_in_order(acc) : acc, lo, hi);
-    if (n == CP_WIDE) {
+static CP_INLINE void planes_store(float *to, vw acc, vw lo, vw hi, int64_t n, const int step, const int parts,
+                                   const planes_parts *lanes) {
+    const vw y = vw_clip(step == 2 && parts == 1 ? vw_in_order(acc) : acc, lo, hi);
+    if (parts > 1) {
+        CP_UNROLL
+        for (int q = 0; q < parts; q++) vw_store_masked(to + lanes->dst_at[q], y, lanes->out[q]);
+    } else if (n == CP_WIDE) {
         vw_store(to, y);
     } else {
         vw_storen(to, y, n);
     }
 }
 
-static CP_INLINE void planes_down(const planes_walk *a, const int kernel, const int step, const bool inside) {
+/* x[k] of each part, in its lanes. */
+static CP_INLINE vw planes_set(const float *const *x, int k, const int parts, const planes_parts *lanes) {
+    vw y = vw_set1(x[0][k]);
+    CP_UNROLL
+    for (int q = 1; q < parts; q++) y = vw_if_masked(lanes->part[q], vw_set1(x[q][k]), y);
+    return y;
+}
+
+static CP_INLINE void planes_down(const planes_walk *a, const int kernel, const int step, const int parts, const bool inside) {
     const int live = (kernel + step - 1) / step; /* rows of dst that a row of src belongs to, or will */
     const int64_t rows = CP_MAX(a->rows, live - 1), n = inside ? CP_WIDE : a->n;
     const int64_t src_row = a->src_row, dst_row = a->dst_row, ahead = a->ahead;
-    const vw bias = vw_set1(a->bias), lo = vw_set1(a->lo), hi = vw_set1(a->hi);
+    planes_parts lanes;
+    if (parts > 1) lanes = *a->parts;
+    const vw bias = planes_set(a->bias, 0, parts, &lanes), lo = vw_set1(a->lo), hi = vw_set1(a->hi);
     planes_edge here;
     const planes_edge *edge = inside ? NULL : &here;
-    CP_UNROLL
-    for (int tap = 0; tap < kernel && !inside; tap++) {
-        here.near[tap] = a->edge->near[tap];
-        here.next[tap] = a->edge->next[tap];
+    if (!inside && parts == 1) {
+        CP_UNROLL
+        for (int tap = 0; tap < kernel; tap++) {
+            here.near[tap] = a->edge->near[tap];
+            here.next[tap] = a->edge->next[tap];
+        }
     }
     vw w[PLANES_TAPS], acc[PLANES_KERNEL];
     CP_UNROLL
-    for (int t = 0; t < kernel * kernel; t++) w[t] = vw_set1(a->weights[t]);
+    for (int ty = 0; ty < kernel; ty++) {
+        CP_UNROLL
+        for (int tx = 0; tx < kernel; tx++) w[ty * kernel + tx] = planes_set(a->weights, ty * kernel + tx, parts, &lanes);
+    }
     CP_UNROLL
     for (int k = 0; k < live; k++) acc[k] = bias;
     const float *p = a->src + a->top * src_row;
@@ -106,15 +162,15 @@ static CP_INLINE void planes_down(const planes_walk *a, const int kernel, const 
     CP_UNROLL
     for (int ty = 0; ty < kernel - step; ty++, p += src_row) {
         const int64_t y = a->top + ty;
-        if (y >= 0 && y < a->ih) planes_row(p, w, acc, ty / step + 1, ty, kernel, step, edge);
+        if (y >= 0 && y < a->ih) planes_row(p, w, acc, ty / step + 1, ty, kernel, step, parts, edge, &lanes);
     }
     for (int64_t left = rows - live + 1; left > 0; left--) {
         CP_UNROLL
         for (int t = 0; t < step; t++, p += src_row) {
             CP_PREFETCH(p + ahead);
-            planes_row(p, w, acc, live, kernel - step + t, kernel, step, edge);
+            planes_row(p, w, acc, live, kernel - step + t, kernel, step, parts, edge, &lanes);
         }
-        planes_store(dst, acc[0], lo, hi, n, step);
+        planes_store(dst, acc[0], lo, hi, n, step, parts, &lanes);
         dst += dst_row;
         acc[0] = acc[1]; /* No loop: clang would make a copy in memory of it. */
         if (live > 2) acc[1] = acc[2];
@@ -127,16 +183,18 @@ static CP_INLINE void planes_down(const planes_walk *a, const int kernel, const 
     for (int k = 0; k < live - 1; k++, dst += dst_row) {
         CP_UNROLL
         for (int t = 0; t < step; t++, p += src_row, below--) {
-            if (below > 0) planes_row(p, w, acc + k, live - 1 - k, kernel - step + t, kernel, step, edge);
+            if (below > 0) planes_row(p, w, acc + k, live - 1 - k, kernel - step + t, kernel, step, parts, edge, &lanes);
         }
-        if (rows - live + 1 + k < a->rows) planes_store(dst, acc[k], lo, hi, n, step);
+        if (rows - live + 1 + k < a->rows) planes_store(dst, acc[k], lo, hi, n, step, parts, &lanes);
     }
 }
 
 typedef void (*planes_walker)(const planes_walk *);
 #define PLANES_WALKERS(kernel, step)                                                                                               \
-    static CP_NOINLINE void planes_inside_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, true); }          \
-    static CP_NOINLINE void planes_edge_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, false); }
+    static CP_NOINLINE void planes_inside_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, 1, true); }       \
+    static CP_NOINLINE void planes_edge_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, 1, false); }        \
+    static CP_NOINLINE void planes_pair_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, 2, false); }        \
+    static CP_NOINLINE void planes_four_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, 4, false); }
 PLANES_WALKERS(3, 1)
 PLANES_WALKERS(3, 2)
 PLANES_WALKERS(5, 1)
@@ -158,14 +216,53 @@ static void planes_finish(const cp_conv2d_depthwise *a, int64_t c) {
     }
 }
 
+/* All rows of the channels, some side by side. */
+static void planes_narrow(const cp_conv2d_depthwise *a, planes_walk *walk, int64_t parts, planes_walker walker) {
+    const convpool_conv2d_desc *d = a->desc;
+    const int64_t multiplier = d->out_channels / d->in_channels, taps = d->kh * d->kw, lanes = CP_WIDE / parts;
+    planes_parts p = {0};
+    for (int by = -PLANES_MOVES; by <= PLANES_MOVES; by++) {
+        vw_mask *moved = &p.moved[PLANES_MOVES + by];
+        for (int64_t q = 0; q < parts; q++) {
+            const vw_mask stay = vw_range(q * lanes + CP_MAX(0, -by), (q + 1) * lanes - CP_MAX(0, by));
+            *moved = q == 0 ? stay : vw_either(*moved, stay);
+        }
+    }
+    for (int64_t q = 0; q < parts; q++) {
+        const int64_t in = q * lanes * d->stride_w % CP_WIDE;
+        p.part[q] = vw_range(q * lanes, (q + 1) * lanes);
+        p.in[q] = vw_range(in, in + d->iw);
+        p.out[q] = vw_range(q * lanes, q * lanes + a->columns);
+    }
+    walk->parts = &p;
+    walk->rows = a->rows;
+    walk->top = a->row * d->stride_h - d->pad_top;
+    for (int64_t c = a->channel, end = c + a->channels; c < end; c += parts) {
+        for (int64_t q = 0; q < parts; q++) {
+            const int64_t channel = CP_MIN(c + q, end - 1); /* The last ones may compute one plane more than once. */
+            walk->weights[q] = a->weights + channel * taps;
+            walk->bias[q] = a->bias + channel;
+            p.src_at[q] = (channel / multiplier - c / multiplier) * a->src_strides.channel - q * lanes * d->stride_w % CP_WIDE;
+            p.dst_at[q] = (channel - c) * a->dst_strides.channel - q * lanes;
+        }
+        walk->src = a->src + c / multiplier * a->src_strides.channel;
+        walk->dst = a->dst + c * a->dst_strides.channel + a->row * a->dst_strides.row;
+        walker(walk);
+    }
+}
+
 static void CP_NAME(conv2d_depthwise_width)(const cp_conv2d_depthwise *a) {
-    static const planes_walker walkers[2][2][2] = {{{planes_edge_3_1, planes_inside_3_1}, {planes_edge_3_2, planes_inside_3_2}},
-                                                   {{planes_edge_5_1, planes_inside_5_1}, {planes_edge_5_2, planes_inside_5_2}}};
+    static const planes_walker walkers[2][2][4] = {
+        {{planes_edge_3_1, planes_inside_3_1, planes_pair_3_1, planes_four_3_1},
+         {planes_edge_3_2, planes_inside_3_2, planes_pair_3_2, planes_four_3_2}},
+        {{planes_edge_5_1, planes_inside_5_1, planes_pair_5_1, planes_four_5_1},
+         {planes_edge_5_2, planes_inside_5_2, planes_pair_5_2, planes_four_5_2}},
+    };
     const convpool_conv2d_desc *d = a->desc;
     const planes_walker *walker = walkers[d->kh == 5][d->stride_w == 2];
     const int64_t multiplier = d->out_channels / d->in_channels, n = CP_MIN(CP_WIDE, a->columns);
     const int64_t inside_end = CP_MIN(a->columns, (d->iw - d->kw + d->pad_left) / d->stride_w + 1);
-    const int64_t band = a->columns <= CP_WIDE ? a->rows : cp_share(a->rows, PLANES_BAND);
+    const int64_t band = a->columns <= CP_WIDE ? a->rows : cp_share(a->rows, CP_PLANES_BAND);
     const bool complete = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP;
     planes_edge left, right;
     planes_edge_init(&left, 0, d);
@@ -178,10 +275,16 @@ static void CP_NAME(conv2d_depthwise_width)(const cp_conv2d_depthwise *a) {
         .dst_row = a->dst_strides.row,
         .n = n,
     };
+    const int64_t parts = cp_planes_side_by_side(d, a->columns, CP_WIDE);
+    if (parts > 1) {
+        planes_narrow(a, &walk, parts, walker[parts == 2 ? 2 : 3]);
+        for (int64_t c = a->channel; c < a->channel + a->channels && !complete; c++) planes_finish(a, c);
+        return;
+    }
     for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
         const float *plane = a->src + c / multiplier * a->src_strides.channel - d->pad_left;
-        walk.weights = a->weights + c * d->kh * d->kw;
-        walk.bias = a->bias[c];
+        walk.weights[0] = a->weights + c * d->kh * d->kw;
+        walk.bias[0] = a->bias + c;
         for (int64_t i = a->row; i < a->row + a->rows; i += band) {
             float *dst = a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
             walk.rows = CP_MIN(band, a->row + a->rows - i);
