@@ -24,25 +24,28 @@ static depthwise_lanes depthwise_lanes_of(const cp_conv2d_depthwise *a) {
     const convpool_conv2d_desc *d = a->desc;
     const int64_t multiplier = d->out_channels / d->in_channels;
     depthwise_lanes lanes = {.side_by_side = {true, true}};
+    int64_t channel = a->channel / multiplier, next = (channel + 1) * multiplier - a->channel;
     for (int64_t k = 0; k < CP_PANEL; k++) {
-        const int64_t channel = (a->channel + CP_MIN(k, a->channels - 1)) / multiplier;
+        if (k == next && k < a->channels) {
+            channel++;
+            next += multiplier;
+        }
         lanes.offset[k] = cp_channel_offset(d->src_layout, a->src_strides.channel, channel);
         if (lanes.offset[k] != lanes.offset[k & ~7] + (k & 7)) lanes.side_by_side[k / 8] = false;
     }
     return lanes;
 }
 
-/* Columns [begin, end) of row y of the band, -1 for one in the padding, cell by cell. */
+/* Columns [begin, end) of row y of the band, all of them beyond the image or y < 0, cell by cell. */
 static void depthwise_pack_cells(const cp_conv2d_depthwise *a, const depthwise_lanes *lanes, int64_t y, int64_t left, int64_t begin,
                                  int64_t end, float *dst) {
     const convpool_conv2d_desc *d = a->desc;
     for (int64_t j = begin; j < end; j++) {
-        const int64_t x = y < 0 ? -1 : cp_border(d->border, left + j, d->iw);
         float *to = dst + j * CP_PANEL;
-        if (x < 0) {
+        if (d->border == CONVPOOL_BORDER_ZERO) {
             v16_store(to, v16_zero());
         } else {
-            const float *src = a->src + y * a->src_strides.row + x * a->src_strides.column;
+            const float *src = a->src + y * a->src_strides.row + cp_border(d->border, left + j, d->iw) * a->src_strides.column;
             for (int k = 0; k < CP_PANEL; k++) to[k] = src[lanes->offset[k]];
         }
     }
@@ -148,12 +151,30 @@ static CP_INLINE void depthwise_tile(const depthwise_taps *taps, const float *bi
     for (int p = 0; p < pixels; p++) v16_store(out + p * CP_PANEL, acc[p]);
 }
 
+typedef struct depthwise_pixel {
+    int64_t row, column; /* of dst; of the task */
+} depthwise_pixel;
+
+/* The taps that lie within the image for some of the pixels from `begin` to `last`. */
+static void depthwise_clip(const cp_conv2d_depthwise *a, depthwise_pixel begin, depthwise_pixel last, depthwise_taps *taps) {
+    const convpool_conv2d_desc *d = a->desc;
+    const bool one_row = begin.row == last.row;
+    const int64_t left = a->column + (one_row ? begin.column : 0), right = a->column + (one_row ? last.column : a->columns - 1);
+    int64_t before, after;
+    cp_tap_range(begin.row * d->stride_h - d->pad_top, d->dilation_h, d->kh, d->ih, &before, &taps->y_end);
+    cp_tap_range(last.row * d->stride_h - d->pad_top, d->dilation_h, d->kh, d->ih, &taps->y_begin, &after);
+    cp_tap_range(left * d->stride_w - d->pad_left, d->dilation_w, d->kw, d->iw, &before, &taps->x_end);
+    cp_tap_range(right * d->stride_w - d->pad_left, d->dilation_w, d->kw, d->iw, &taps->x_begin, &after);
+}
+
 /* Rows [i, i + rows) of the task into acc. */
 static void depthwise_rows(const cp_conv2d_depthwise *a, int64_t i, int64_t rows, int64_t packed_columns) {
     const convpool_conv2d_desc *d = a->desc;
     const int64_t down = d->stride_h * packed_columns * CP_PANEL, right = d->stride_w * CP_PANEL, pixels = rows * a->columns;
     const int64_t parts = a->clip_taps ? pixels : cp_ceil_div(pixels, DEPTHWISE_PIXELS);
     const float *row = a->x + i * down;
+    /* Worth its time where a tile is much of the map. */
+    const bool clip = d->border == CONVPOOL_BORDER_ZERO && (a->clip_taps || a->columns <= DEPTHWISE_PIXELS + 2);
     depthwise_taps taps = {
         .weights = a->weights,
         .kw = d->kw,
@@ -162,22 +183,22 @@ static void depthwise_rows(const cp_conv2d_depthwise *a, int64_t i, int64_t rows
         .row_step = d->dilation_h * packed_columns * CP_PANEL,
         .column_step = d->dilation_w * CP_PANEL,
     };
-    for (int64_t part = 0, first = 0, next, column = 0; part < parts; part++, first = next) {
+    depthwise_pixel at = {.row = a->row + i};
+    for (int64_t part = 0, first = 0, next; part < parts; part++, first = next) {
         const float *x[DEPTHWISE_PIXELS];
+        const depthwise_pixel begin = at;
+        depthwise_pixel last = at;
         next = (part + 1) * pixels / parts;
-        if (a->clip_taps) {
-            cp_tap_range((a->row + i + part / a->columns) * d->stride_h - d->pad_top, d->dilation_h, d->kh, d->ih, &taps.y_begin,
-                         &taps.y_end);
-            cp_tap_range((a->column + part % a->columns) * d->stride_w - d->pad_left, d->dilation_w, d->kw, d->iw, &taps.x_begin,
-                         &taps.x_end);
-        }
         for (int64_t p = 0; p < next - first; p++) {
-            x[p] = row + column * right;
-            if (++column == a->columns) {
-                column = 0;
+            x[p] = row + at.column * right;
+            last = at;
+            if (++at.column == a->columns) {
+                at.column = 0;
+                at.row++;
                 row += down;
             }
         }
+        if (clip) depthwise_clip(a, begin, last, &taps);
 #define DEPTHWISE_TILE(n) depthwise_tile(&taps, a->bias, x, a->acc + first * CP_PANEL, n)
         switch (next - first) {
             CP_TILE_CASE(DEPTHWISE_TILE, 1)
