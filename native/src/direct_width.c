@@ -88,20 +88,18 @@ void cp_width_block(cp_direct *p) {
     }
 }
 
-/* Of conv2d_depthwise_width: setting out on a walk, more at the ends of a row where masks are vectors, and its rows; of large maps,
- * the memory that conv2d_image streams to. */
+/* Of conv2d_depthwise_width: setting out on a walk, and its rows; of large maps, the memory that conv2d_image streams to. */
 static double planes_cost(const cp_direct *p, int64_t wide) {
     const convpool_conv2d_desc *d = p->desc;
     const int64_t parts = cp_planes_side_by_side(d, p->ow, wide);
     const double blocks = (double)cp_ceil_div(p->ow, wide), bands = blocks == 1 ? 1 : (double)cp_ceil_div(p->oh, CP_PLANES_BAND);
     const double rows = (double)p->oh, pixels = rows * (double)p->ow;
     const double start = parts == 1 ? 36 : parts == 2 ? 52 : 110;
-    const double row = (d->kh == 3 ? (d->stride_w == 1 ? 5.2 : 9) : (d->stride_w == 1 ? 16.5 : 22.5)) + (double)(parts - 1);
-    const double ends = wide == 8 && parts == 1 ? CP_MIN(2, blocks) : 0;
-    const double end = ends * (d->stride_w == 2 ? bands * (blocks > 1 ? 30 : 40) : d->kh == 5 ? 2 * rows : 0);
+    const double of_5 = d->stride_w == 2 ? 23 : wide == 16 && parts == 1 ? 14 : wide == 16 ? 16 : 18;
+    const double row = (d->kh == 5 ? of_5 : d->stride_w == 1 ? 5.3 : 9) + (double)(parts - 1);
     const double memory = d->stride_w == 1 && pixels * (double)d->out_channels > 0x1p20 ? 0.3 * (double)p->group_out : 0;
     const double planes = (double)cp_ceil_div(d->out_channels, parts);
-    return planes * (blocks * (bands * start + rows * row) + end) / pixels / (double)d->groups + memory;
+    return planes * blocks * (bands * start + rows * row) / pixels / (double)d->groups + memory;
 }
 
 /* Of depthwise layers, and of images with one channel: 3x3 and 5x5 kernels of planes share their loads and pay for the first and
