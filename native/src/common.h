@@ -28,6 +28,13 @@
 #define CP_PREFETCH_L1(address) __builtin_prefetch(address, 0, 3)
 #endif
 
+/* Loads stay on their side. Clang would begin those of the next steps so early that registers run out. */
+#if defined(__clang__)
+#define CP_LOADS_STAY() __asm__ volatile("")
+#else
+#define CP_LOADS_STAY()
+#endif
+
 /* Before a loop of constant length over an array of vectors that must live in registers. */
 #if defined(__clang__)
 #define CP_UNROLL CP_PRAGMA(clang loop unroll(full))

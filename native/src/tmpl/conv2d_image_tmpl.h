@@ -129,6 +129,7 @@ static CP_INLINE void conv2d_image_line(const float *line, const float *next, co
             const vw weight = vw_keep(vw_set1(weights[k * taps->weights_step]));
             CP_UNROLL
             for (int v = 0; v < vectors; v++) acc[k][v] = vw_fma(in[v], weight, acc[k][v]);
+            CP_LOADS_STAY();
         }
     }
 }
