@@ -4,8 +4,8 @@
  * Order:     rows of outputs from the top. Each line of src is loaded once and reduced along the row; the reductions of the lines
  *            that the next row of outputs reads too are kept, of up to 8 vectors in registers, of wider rows in L1.
  * Bound:     3x3: adds, maxima and comparisons, of which two a cycle: 3 to 5 cycles a vector; 2x2: the cache that src comes from.
- * Borders:   what lies outside are cells that change nothing, -infinity or 0: in masked loads of the last vector of a row, in the
- *            neighbours of a row's first and last cell, and as whole lines.
+ * Borders:   what lies outside are cells that change nothing, -infinity or 0: in masked loads of the first or last vector of a row,
+ *            in the neighbours of a row's first and last cell, and as whole lines.
  * Places:    floats relative to the window, a line's within the line; rows of outputs know where a window begins. */
 
 enum {
@@ -22,17 +22,18 @@ typedef struct pool2d_strip {
     int64_t j, x;      /* first column of dst; of src that is loaded, which is the second tap of 3 or the first of 2 */
     int64_t vectors;   /* of dst */
     int64_t n;         /* columns of the last vector */
-    vw_mask near, far; /* the cells within the image of what it loads, all others load nothing else */
+    vw_mask first;     /* of windows of 2, the cells within the image of what the first vector loads, */
+    vw_mask near, far; /* and of what the last one does; all others load nothing else */
     bool left;         /* the cell before what is loaded is in the image, */
     int64_t cells;     /* and so many from there on */
     vw columns;        /* of src from the first window of a vector to each */
     vw first_at[2];    /* of the first vector of windows, the place of taps 0 and 1, or of the first tap in the image instead */
 } pool2d_strip;
 
-/* The strip from column j on. If that begins in the padding it is a single vector, so that only last vectors meet a border. */
+/* The strip from column j on. Windows of 3 that begin with more padding than a cell are a single vector, which is the last one. */
 static pool2d_strip pool2d_strip_of(const convpool_pool2d_desc *d, int64_t j) {
     const int64_t step = d->stride_w, x = j * step + (d->kw == 3) - d->pad_left;
-    const int64_t vectors = x < 0 ? 1 : CP_MIN(cp_ceil_div(d->ow - j, CP_WIDE), POOL2D_STRIP / CP_WIDE);
+    const int64_t vectors = x < 0 && d->kw == 3 ? 1 : CP_MIN(cp_ceil_div(d->ow - j, CP_WIDE), POOL2D_STRIP / CP_WIDE);
     const int64_t last = x + (vectors - 1) * CP_WIDE * step;
     float first_at[2][CP_WIDE], columns[CP_WIDE];
     pool2d_strip s = {0};
@@ -46,6 +47,7 @@ static pool2d_strip pool2d_strip_of(const convpool_pool2d_desc *d, int64_t j) {
     s.x = x;
     s.vectors = vectors;
     s.n = CP_MIN(CP_WIDE, d->ow - j - (vectors - 1) * CP_WIDE);
+    s.first = vw_range(-x, d->iw - x);
     s.near = vw_range(-last, d->iw - last);
     s.far = vw_range(-last - CP_WIDE, d->iw - last - CP_WIDE);
     s.left = x > 0 && x <= d->iw;
@@ -107,8 +109,9 @@ static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, vw *row,
     CP_UNROLL
     for (int v = 0; v < vectors; v++) {
         const float *at = p + v * CP_WIDE * step;
-        near[v] = pool2d_load(at, s.near, !last || v + 1 < vectors, op);
-        if (step == 2) far[v] = pool2d_load(at + CP_WIDE, s.far, !last || v + 1 < vectors, op);
+        const bool end = last && v + 1 == vectors;
+        near[v] = pool2d_load(at, end ? s.near : s.first, !end && (v > 0 || kernel == 3), op);
+        if (step == 2) far[v] = pool2d_load(at + CP_WIDE, s.far, !end, op);
     }
     CP_UNROLL
     for (int line = 0; line < vectors * CP_WIDE * step; line += 16) CP_PREFETCH_L1(p + line + ahead);
@@ -239,6 +242,7 @@ static CP_INLINE void pool2d_outputs_kept(pool2d_strip s, const pool2d_row r, in
     s.left = s.left || at > 0;
     s.cells -= at * step;
     if (at > 0) {
+        s.first = vw_range(0, CP_WIDE);
         s.first_at[0] = vw_zero();
         s.first_at[1] = vw_set1(1.0f);
     }
@@ -266,49 +270,61 @@ static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_st
     const int before = (kernel - 1) / step; /* rows whose results are not wanted, but the lines they read */
     pool2d_lines rows;
     float kept[2][POOL2D_STRIP], kept_at[2][POOL2D_STRIP];
-    float divisor[POOL2D_STRIP] = {0}; /* A copy is loaded faster than through a pointer. */
-    int64_t counted = -1;
-    pool2d_row r = {
-        .kept = {kept[0], kept[1]}, .divisors = divisor, .kept_at = {kept_at[0], kept_at[1]}, .exact = pool2d_is_exact(d)};
-    for (int k = 0; k < kernel - step; k++) { /* lines above those of the first rows, which give nothing that is wanted */
-        for (int v = 0; v < CP_MAX(vectors, 1); v++) rows.x[k][v] = rows.at[k][v] = vw_zero();
-        for (int64_t p = 0; p < s.vectors * CP_WIDE && vectors == 0; p++) kept[k][p] = kept_at[k][p] = 0.0f;
+    pool2d_row r = {.kept = {kept[0], kept[1]}, .kept_at = {kept_at[0], kept_at[1]}, .exact = pool2d_is_exact(d)};
+    for (int k = 0; k < kernel - step; k++) { /* lines above those that are read first */
+        for (int v = 0; v < CP_MAX(vectors, 1); v++) {
+            rows.x[k][v] = vw_set1(pool2d_none(op));
+            rows.at[k][v] = v == 0 ? s.first_at[0] : vw_zero();
+        }
+        for (int64_t v = 0; v < s.vectors && vectors == 0; v++) {
+            vw_store(kept[k] + v * CP_WIDE, rows.x[k][0]);
+            vw_store(kept_at[k] + v * CP_WIDE, v == 0 ? s.first_at[0] : vw_zero());
+        }
     }
-    for (int64_t i = a->row - before; i < end; i++) {
+    const int64_t first_row = (d->pad_top - kernel + 1) / step; /* that reads a line of the image */
+    for (int64_t i = CP_MAX(a->row - before, first_row), next; i < end; i = next) {
         const int64_t top = i * step - d->pad_top;
+        const bool inside = i >= a->row && top >= 0 && top + kernel <= ih; /* as all rows are up to the border below */
+        next = inside ? CP_MIN(end, (ih - kernel + d->pad_top) / step + 1) : i + 1;
+        r.wanted = i >= a->row;
+        if (op == POOL2D_SUM) {
+            const int64_t first = d->count_include_pad ? top : CP_MAX(top, 0);
+            const int64_t lines = inside ? kernel : CP_MIN(top + kernel, ih + below) - first;
+            r.divisors = divisors[CP_MAX(0, CP_MIN(lines, kernel))];
+        }
+        const int64_t above = CP_MAX(0, -top);
+        for (int k = 0; k < kernel && indexed; k++) r.line_at[k] = (float)(CP_MAX(0, k - above) * iw);
         for (int k = 0; k < step; k++) {
             const int64_t y = top + kernel - step + k;
             r.lines[k] = y >= 0 && y < ih ? src + y * src_pitch : NULL;
         }
-        r.wanted = i >= a->row;
         r.dst = dst + i * dst_pitch;
-        if (op == POOL2D_SUM && r.wanted) {
-            const int64_t first = d->count_include_pad ? top : CP_MAX(top, 0);
-            const int64_t lines = top >= 0 && top + kernel <= ih ? kernel : CP_MIN(top + kernel, ih + below) - first;
-            if (lines != counted) memcpy(divisor, divisors[CP_MAX(0, CP_MIN(lines, kernel))], sizeof divisor);
-            counted = lines;
+        r.place = first_place + (top + above) * iw;
+        r.indices = indexed ? indices + i * indices_pitch : NULL;
+        for (int64_t row = i;; row++) {
+            if (vectors > 0) {
+                pool2d_outputs(s, r, 0, &rows, vectors, true, kernel, step, op, indexed, stream);
+            } else {
+                int64_t v = 0;
+                for (; v + POOL2D_CHUNK < s.vectors; v += POOL2D_CHUNK) {
+                    pool2d_outputs_kept(s, r, v * CP_WIDE, POOL2D_CHUNK, false, kernel, step, op, indexed, stream);
+                }
+                for (; v + 1 < s.vectors; v++) {
+                    pool2d_outputs_kept(s, r, v * CP_WIDE, 1, false, kernel, step, op, indexed, stream);
+                }
+                pool2d_outputs_kept(s, r, v * CP_WIDE, 1, true, kernel, step, op, indexed, stream);
+                float *const oldest = r.kept[0], *const oldest_at = r.kept_at[0];
+                r.kept[0] = r.kept[kernel - step == 2];
+                r.kept[kernel - step == 2] = oldest;
+                r.kept_at[0] = r.kept_at[kernel - step == 2];
+                r.kept_at[kernel - step == 2] = oldest_at;
+            }
+            if (row + 1 == next) break;
+            for (int k = 0; k < step; k++) r.lines[k] += step * src_pitch;
+            r.dst += dst_pitch;
+            r.place += step * iw;
+            if (indexed) r.indices += indices_pitch;
         }
-        if (indexed) {
-            const int64_t above = CP_MAX(0, -top);
-            for (int k = 0; k < kernel; k++) r.line_at[k] = (float)(CP_MAX(0, k - above) * iw);
-            r.place = first_place + (top + above) * iw;
-            r.indices = indices + i * indices_pitch;
-        }
-        if (vectors > 0) {
-            pool2d_outputs(s, r, 0, &rows, vectors, true, kernel, step, op, indexed, stream);
-            continue;
-        }
-        int64_t v = 0;
-        for (; v + POOL2D_CHUNK < s.vectors; v += POOL2D_CHUNK) {
-            pool2d_outputs_kept(s, r, v * CP_WIDE, POOL2D_CHUNK, false, kernel, step, op, indexed, stream);
-        }
-        for (; v + 1 < s.vectors; v++) pool2d_outputs_kept(s, r, v * CP_WIDE, 1, false, kernel, step, op, indexed, stream);
-        pool2d_outputs_kept(s, r, v * CP_WIDE, 1, true, kernel, step, op, indexed, stream);
-        float *const oldest = r.kept[0], *const oldest_at = r.kept_at[0];
-        r.kept[0] = r.kept[kernel - step == 2];
-        r.kept[kernel - step == 2] = oldest;
-        r.kept_at[0] = r.kept_at[kernel - step == 2];
-        r.kept_at[kernel - step == 2] = oldest_at;
     }
 }
 
@@ -339,7 +355,7 @@ static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, c
                 POOL2D_HOLD(7)
                 POOL2D_HOLD(8)
             default:
-                if (stream && s.x >= 0) {
+                if (stream) {
                     pool2d_strip_rows(a, &s, c, divisors, 0, kernel, step, op, indexed, true);
                 } else {
                     pool2d_strip_rows(a, &s, c, divisors, 0, kernel, step, op, indexed, false);
