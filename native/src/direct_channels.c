@@ -277,7 +277,8 @@ double cp_channels_cost(const cp_direct *p, int64_t wide) {
     const double rows = (double)packed_rows(p, p->rows_a_task) / (double)p->rows_a_task;
     const double columns = (double)cp_reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) / (double)p->columns_a_task;
     if (p->kernel == CP_DIRECT_GROUPS) {
-        const double panel = (double)p->products * p->clipped + 17 + 0.7 * (double)CP_PANEL * rows * columns / (double)d->stride_w;
+        const double panel =
+            1.1 * (double)p->products * p->clipped + 17 + 0.7 * (double)CP_PANEL * rows * columns / (double)d->stride_w;
         return (double)p->panels / (double)d->groups * (panel + 400 / pixels);
     }
     const double packed = (double)p->group_in * rows * columns;
