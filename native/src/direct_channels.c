@@ -260,7 +260,8 @@ void cp_channels_block(cp_direct *p) {
 /* Setting out for a panel of 16 channels, for its rows, finishing and taps, packing. */
 static double depthwise_cost(const cp_direct *p, int64_t wide) {
     const convpool_conv2d_desc *d = p->desc;
-    const double taps = (double)CP_MIN(d->kh, d->ih) * (double)CP_MIN(d->kw, d->iw), rows = (double)p->oh;
+    const double taps = CP_MIN((double)d->kh, 2 * (double)d->ih - 1) * CP_MIN((double)d->kw, 2 * (double)d->iw - 1);
+    const double rows = (double)p->oh;
     const double pixels = rows * (double)p->ow, pixel = wide == 16 ? 8.3 + 0.73 * taps : 11 + 1.38 * taps;
     const double panel = 290 + 10 * rows + pixel * pixels + 5.2 * (double)d->ih * (double)d->iw;
     return (double)p->panels * panel / pixels / (double)d->groups;

@@ -94,8 +94,8 @@ static double planes_cost(const cp_direct *p, int64_t wide) {
     const int64_t parts = cp_planes_side_by_side(d, p->ow, wide);
     const double blocks = (double)cp_ceil_div(p->ow, wide), bands = blocks == 1 ? 1 : (double)cp_ceil_div(p->oh, CP_PLANES_BAND);
     const double rows = (double)p->oh, pixels = rows * (double)p->ow;
-    const double start = parts == 1 ? 36 : parts == 2 ? 52 : 110;
-    const double of_5 = d->stride_w == 2 ? 23 : wide == 16 && parts == 1 ? 14 : wide == 16 ? 16 : 18;
+    const double start = parts > 2 ? 110 : parts == 2 ? 52 : wide == 16 ? 36 : 30;
+    const double of_5 = d->stride_w == 2 ? 22.5 : wide == 16 && parts == 1 ? 14 : wide == 16 ? 16 : 18;
     const double row = (d->kh == 5 ? of_5 : d->stride_w == 1 ? 5.3 : 9) + (double)(parts - 1);
     const double memory = d->stride_w == 1 && pixels * (double)d->out_channels > 0x1p20 ? 0.3 * (double)p->group_out : 0;
     const double planes = (double)cp_ceil_div(d->out_channels, parts);
