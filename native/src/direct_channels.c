@@ -214,9 +214,10 @@ static void block_pointwise(cp_direct *p) {
     p->panels_a_task =
         panels_of_task(p->panels, CP_MIN(PANELS, CP_MAX(cp_ceil_div(p->panels * CP_MIN(areas, TASKS), TASKS), least)));
     p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+    /* Work that two threads share ends when the last task does: few of them are even in number. */
     const int64_t tasks = areas * p->panel_tasks;
-    if ((tasks > 1 || product * (double)p->panels > 0x1p21) && tasks < TASKS &&
-        tasks % 2 != 0) { /* Two threads would wait for the last of few. */
+    const bool shared = tasks > 1 || product * (double)p->panels > 0x1p21;
+    if (shared && tasks < TASKS && tasks % 2 != 0) {
         p->rows_a_task = cp_ceil_div(p->rows_a_task, 2);
         p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
     }

@@ -200,6 +200,21 @@ static void CP_NAME(conv2d_finish)(const cp_conv2d_finish *a) {
 
 enum { CONV2D_PANELS = CP_TILE_PANELS > 1 ? CP_TILE_PANELS + 1 : 1 }; /* of a tile at most, so that no panel is left alone */
 
+/* Panels of the next tiles while `left` have none. */
+static CP_INLINE int64_t conv2d_panels_of(int64_t left) {
+    return left == CONV2D_PANELS ? CONV2D_PANELS : left >= CP_TILE_PANELS ? CP_TILE_PANELS : 1;
+}
+
+/* Calls F(n) with the constant n that `count` from conv2d_panels_of is. */
+#define CONV2D_PANELS_SWITCH(count, F)                                                                                             \
+    if ((count) > CP_TILE_PANELS) {                                                                                                \
+        F(CONV2D_PANELS);                                                                                                          \
+    } else if ((count) == CP_TILE_PANELS) {                                                                                        \
+        F(CP_TILE_PANELS);                                                                                                         \
+    } else {                                                                                                                       \
+        F(1);                                                                                                                      \
+    }
+
 /* The products of one tap and one channel. */
 static CP_INLINE void conv2d_tile_step(const float *const *x, int64_t at, const float *const *weights, int64_t w, const int pixels,
                                        const int panels, v16 *acc) {
@@ -282,11 +297,45 @@ static CP_INLINE void conv2d_tile(const cp_conv2d_tiles *a, const cp_conv2d_span
     }
 }
 
+/* What register tiles of pixels side by side do: from one pointer all of them lie at fixed offsets. `out` has their sums,
+ * [panel][pixel][16], panels `out_panel` floats apart; they start from a bias, or from `out` if that is NULL. */
+static CP_INLINE void conv2d_row_begin(const float *bias, const float *out, int64_t out_panel, const int pixels, const int panels,
+                                       v16 *acc) {
+    CP_UNROLL
+    for (int q = 0; q < panels; q++) {
+        CP_UNROLL
+        for (int p = 0; p < pixels; p++) {
+            acc[q * pixels + p] = v16_load(bias != NULL ? bias + q * CP_PANEL : out + q * out_panel + p * CP_PANEL);
+        }
+    }
+}
+
+/* The products of one channel, `x_step` floats from one pixel to the next. */
+static CP_INLINE void conv2d_row_step(const float *x, const int x_step, const float *w, int64_t w_panel, const int pixels,
+                                      const int panels, v16 *acc) {
+    v16 wide[CONV2D_PANELS];
+    CP_UNROLL
+    for (int q = 0; q < panels; q++) wide[q] = v16_load(w + q * w_panel);
+    CP_UNROLL
+    for (int p = 0; p < pixels; p++) {
+        CP_UNROLL
+        for (int q = 0; q < panels; q++) acc[q * pixels + p] = v16_fma1(wide[q], x[p * x_step], acc[q * pixels + p]);
+    }
+}
+
+static CP_INLINE void conv2d_row_end(float *out, int64_t out_panel, const int pixels, const int panels, const v16 *acc) {
+    CP_UNROLL
+    for (int q = 0; q < panels; q++) {
+        CP_UNROLL
+        for (int p = 0; p < pixels; p++) v16_store(out + q * out_panel + p * CP_PANEL, acc[q * pixels + p]);
+    }
+}
+
 #if CP_ROW_TILE > CP_TILE
 enum { CONV2D_FETCHED = 2 }; /* lines of weights that a tile fetches of each 8 that it uses */
 
-/* Up to CP_ROW_TILE pixels side by side in a row, `step` packed pixels apart: from one pointer all lie at fixed offsets. Blocks of
- * 8 channels. `ahead` has weights to be fetched, `fetched` of each 8 lines. */
+/* Up to CP_ROW_TILE pixels of a row, `step` packed pixels apart. Blocks of 8 channels. `ahead` has weights to be fetched, `fetched`
+ * of each 8 lines: before the 8 steps, since between them clang 19 spills an accumulator. */
 static CP_INLINE void conv2d_row_tile(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, int64_t first,
                                       const float *ahead, int64_t fetched, const int step, const int pixels) {
     v16 acc[CP_TILE_PANELS * CP_ROW_TILE];
@@ -294,44 +343,27 @@ static CP_INLINE void conv2d_row_tile(const cp_conv2d_tiles *a, const cp_conv2d_
     float *out = a->acc + (panel * a->acc_pixels + a->place[first]) * CP_PANEL;
     const int64_t out_panel = a->acc_pixels * CP_PANEL, run = (s->x_end - s->x_begin) * CP_BLOCK * CP_PANEL;
     const int64_t x_step = a->column_step * CP_BLOCK;
-    CP_UNROLL
-    for (int q = 0; q < CP_TILE_PANELS; q++) {
-        CP_UNROLL
-        for (int p = 0; p < pixels; p++) {
-            acc[q * pixels + p] = v16_load(a->bias != NULL ? a->bias + (panel + q) * CP_PANEL : out + q * out_panel + p * CP_PANEL);
-        }
-    }
+    conv2d_row_begin(a->bias != NULL ? a->bias + panel * CP_PANEL : NULL, out, out_panel, pixels, CP_TILE_PANELS, acc);
     for (int64_t c = 0; c < a->channels; c += CP_BLOCK) {
         for (int64_t ty = s->y_begin; ty < s->y_end; ty++) {
             const float *w = weights + (ty * a->kw + s->x_begin) * CP_BLOCK * CP_PANEL;
             const float *x = block + (ty * a->row_step + s->x_begin * a->column_step) * CP_BLOCK;
             for (const float *end = w + run; w < end; x += x_step, w += CP_BLOCK * CP_PANEL, ahead += fetched * CP_PANEL) {
                 CP_UNROLL
+                for (int k = 0; k < CONV2D_FETCHED; k++) {
+                    CP_UNROLL
+                    for (int q = 0; q < CP_TILE_PANELS; q++) CP_PREFETCH(ahead + q * a->weights_panel + k * CP_PANEL);
+                }
+                CP_UNROLL
                 for (int k = 0; k < CP_BLOCK; k++) {
-                    v16 wide[CP_TILE_PANELS];
-                    CP_UNROLL
-                    for (int q = 0; q < CP_TILE_PANELS; q++) {
-                        if (k < CONV2D_FETCHED) CP_PREFETCH(ahead + q * a->weights_panel + k * CP_PANEL);
-                        wide[q] = v16_load(w + q * a->weights_panel + k * CP_PANEL);
-                    }
-                    CP_UNROLL
-                    for (int p = 0; p < pixels; p++) {
-                        CP_UNROLL
-                        for (int q = 0; q < CP_TILE_PANELS; q++) {
-                            acc[q * pixels + p] = v16_fma1(wide[q], x[p * step * CP_BLOCK + k], acc[q * pixels + p]);
-                        }
-                    }
+                    conv2d_row_step(x + k, step * CP_BLOCK, w + k * CP_PANEL, a->weights_panel, pixels, CP_TILE_PANELS, acc);
                 }
             }
         }
         block += a->packed_pixels * CP_BLOCK;
         weights += a->kh * a->kw * CP_BLOCK * CP_PANEL;
     }
-    CP_UNROLL
-    for (int q = 0; q < CP_TILE_PANELS; q++) {
-        CP_UNROLL
-        for (int p = 0; p < pixels; p++) v16_store(out + q * out_panel + p * CP_PANEL, acc[q * pixels + p]);
-    }
+    conv2d_row_end(out, out_panel, pixels, CP_TILE_PANELS, acc);
 }
 
 /* A span in tiles that each lie within a row, of 7 pixels or more. */
@@ -400,15 +432,10 @@ static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t pane
 }
 
 static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
-    int64_t panel = 0;
-    if (CP_TILE_PANELS > 1) {
-        for (; panel + CP_TILE_PANELS <= a->panels && panel + CONV2D_PANELS != a->panels; panel += CP_TILE_PANELS) {
-            conv2d_tiles_panels(a, panel, CP_TILE_PANELS);
-        }
-        if (panel + CONV2D_PANELS == a->panels) {
-            conv2d_tiles_panels(a, panel, CONV2D_PANELS);
-            return;
-        }
+    for (int64_t panel = 0, n; panel < a->panels; panel += n) {
+        n = conv2d_panels_of(a->panels - panel);
+#define CONV2D_TILES(panels) conv2d_tiles_panels(a, panel, panels)
+        CONV2D_PANELS_SWITCH(n, CONV2D_TILES)
+#undef CONV2D_TILES
     }
-    for (; panel < a->panels; panel++) conv2d_tiles_panels(a, panel, 1);
 }

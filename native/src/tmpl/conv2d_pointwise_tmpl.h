@@ -2,9 +2,11 @@
  * Plain 1x1 convolution of planes with vector lanes along the output channels, nothing packed: neighbouring pixels of a channel
  * are neighbours in src, so that all of a tile's lie at fixed offsets from one pointer.
  *
- * Tile:   CP_TILE pixels x 16 output channels as conv2d_tiles; with AVX-512 14 pixels x 32: 28 accumulators, 2 weights, 1
- * broadcast; 8 x 48 for the last of an odd number of panels. CP_POINTWISE_PASS channels at a time: with narrow tiles, so many that
- * lines of src stay in L1 for the next tile. Bound:  FMA. A step of one channel is 28 FMAs on 16 loads (AVX2: 12 on 8). */
+ * Tile:       6 pixels x 16 output channels, registers as conv2d_tiles; with AVX-512 14 x 32 (28 accumulators, 2 weights and
+ *             1 broadcast), 8 x 48 for the last of an odd number of panels.
+ * Bound:      FMA. A step of one channel is 12 FMAs on 8 loads (28 on 16).
+ * Cache:      CP_POINTWISE_PASS channels at a time. Where several tiles share a line of each channel these are so few that their
+ *             lines stay in L1 for the next tile. */
 
 /* What one call of pointwise_tile does beside its products: fetches what the next tiles read, `x` floats further on and weights
  * from `weights` on, `step` bytes for each channel. */
@@ -19,32 +21,16 @@ static CP_INLINE void pointwise_tile(const cp_conv2d_pointwise *a, const float *
     v16 acc[CP_TILE_PANELS * CP_ROW_TILE];
     const float *w = a->weights + panel * a->weights_panel + begin * CP_PANEL;
     float *out = a->acc + (panel * a->acc_pixels + pixel) * CP_PANEL;
+    const int64_t out_panel = a->acc_pixels * CP_PANEL;
+    conv2d_row_begin(begin == 0 ? a->bias + panel * CP_PANEL : NULL, out, out_panel, pixels, panels, acc);
     x += begin * a->plane;
-    CP_UNROLL
-    for (int q = 0; q < panels; q++) {
-        const float *bias = a->bias + (panel + q) * CP_PANEL, *sum = out + q * a->acc_pixels * CP_PANEL;
-        CP_UNROLL
-        for (int p = 0; p < pixels; p++) acc[q * pixels + p] = v16_load(begin == 0 ? bias : sum + p * CP_PANEL);
-    }
     for (int64_t c = begin; c < end; c++, x += a->plane, w += CP_PANEL, ahead.weights += ahead.step) {
-        v16 wide[CONV2D_PANELS];
         CP_PREFETCH(x + ahead.x);
         CP_UNROLL
-        for (int q = 0; q < panels; q++) {
-            CP_PREFETCH(ahead.weights + q * a->weights_panel * (int64_t)sizeof(float));
-            wide[q] = v16_load(w + q * a->weights_panel);
-        }
-        CP_UNROLL
-        for (int p = 0; p < pixels; p++) {
-            CP_UNROLL
-            for (int q = 0; q < panels; q++) acc[q * pixels + p] = v16_fma1(wide[q], x[p], acc[q * pixels + p]);
-        }
+        for (int q = 0; q < panels; q++) CP_PREFETCH(ahead.weights + q * a->weights_panel * (int64_t)sizeof(float));
+        conv2d_row_step(x, 1, w, a->weights_panel, pixels, panels, acc);
     }
-    CP_UNROLL
-    for (int q = 0; q < panels; q++) {
-        CP_UNROLL
-        for (int p = 0; p < pixels; p++) v16_store(out + (q * a->acc_pixels + p) * CP_PANEL, acc[q * pixels + p]);
-    }
+    conv2d_row_end(out, out_panel, pixels, panels, acc);
 }
 
 /* Channels [begin, end) of all pixels and some panels; `next` are the weights after these, or NULL. */
@@ -80,17 +66,13 @@ static void CP_NAME(conv2d_pointwise)(const cp_conv2d_pointwise *a) {
     for (int64_t begin = 0; begin < a->channels; begin += CP_POINTWISE_PASS) {
         const int64_t end = CP_MIN(a->channels, begin + CP_POINTWISE_PASS);
         for (int64_t panel = 0, n; panel < a->panels; panel += n) {
-            n = panel + CONV2D_PANELS == a->panels ? CONV2D_PANELS : panel + CP_TILE_PANELS <= a->panels ? CP_TILE_PANELS : 1;
+            n = conv2d_panels_of(a->panels - panel);
             const float *next = panel + n < a->panels ? a->weights + (panel + n) * a->weights_panel + begin * CP_PANEL
                                 : end < a->channels   ? a->weights + end * CP_PANEL
                                                       : a->next_weights;
-            if (n > CP_TILE_PANELS) {
-                pointwise_panels(a, panel, begin, end, next, CONV2D_PANELS);
-            } else if (n == CP_TILE_PANELS) {
-                pointwise_panels(a, panel, begin, end, next, CP_TILE_PANELS);
-            } else {
-                pointwise_panels(a, panel, begin, end, next, 1);
-            }
+#define POINTWISE_PANELS(panels) pointwise_panels(a, panel, begin, end, next, panels)
+            CONV2D_PANELS_SWITCH(n, POINTWISE_PANELS)
+#undef POINTWISE_PANELS
         }
     }
 }
