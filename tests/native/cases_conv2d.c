@@ -83,8 +83,8 @@ static void plain_windows(rng *r, conv2d_case *c) {
     c->border = CONVPOOL_BORDER_ZERO;
     int64_t *const pads[] = {&c->pad_top, &c->pad_bottom, &c->pad_left, &c->pad_right};
     for (int i = 0; i < 4; i++) *pads[i] = rng_chance(r, 60) ? c->kh / 2 : rng_range(r, 0, c->kh + 1);
-    if (c->ih < c->kh) c->ih = c->kh;
-    if (c->iw < c->kw) c->iw = c->kw;
+    if (c->ih + c->pad_top + c->pad_bottom < c->kh) c->ih = c->kh;
+    if (c->iw + c->pad_left + c->pad_right < c->kw) c->iw = c->kw;
 }
 
 /* Many groups of as many channels on both sides. */
@@ -132,6 +132,30 @@ static void tasks_shape(rng *r, conv2d_case *c) {
     }
     const int64_t pixel = c->kh * c->kw * c->in_channels / c->groups * c->out_channels;
     c->ih = 1 + rng_range(r, least, most) / pixel / c->iw;
+}
+
+/* What other shapes are too small for: more channels than 1x1 kernels multiply at a time, kernels of one column or row, and windows
+ * so far dilated that whole tiles lack some of their taps. */
+typedef enum reach { REACH_DEEP, REACH_COLUMN, REACH_ROW, REACH_FAR, REACHES } reach;
+
+static void reach_shape(rng *r, conv2d_case *c, reach which) {
+    const bool deep = which == REACH_DEEP, far = which == REACH_FAR;
+    const int64_t passes = PICK(r, 128, 256, 1024), off = PICK(r, -1, 0, 1, 8), kernel = PICK(r, 2, 3, 3, 5, 7, 11);
+    const int64_t in = deep ? passes + off : 8 * rng_range(r, 1, 4);
+    set_channels(c, in, rng_range(r, 17, 60), 1);
+    c->ih = rng_range(r, 1, deep ? 4 : 32);
+    c->iw = rng_range(r, 1, deep ? 17 : 32);
+    c->kh = far ? 3 : which == REACH_COLUMN ? kernel : 1;
+    c->kw = far ? 3 : which == REACH_ROW ? kernel : 1;
+}
+
+/* Zeros around, as many as keep the size of the map. */
+static void reach_windows(rng *r, conv2d_case *c, reach which) {
+    c->stride_h = c->stride_w = PICK(r, 1, 1, 1, 1, 1, 1, 2, 3);
+    c->dilation_h = c->dilation_w = which == REACH_FAR ? rng_range(r, 5, 14) : 1;
+    c->border = CONVPOOL_BORDER_ZERO;
+    c->pad_top = c->pad_bottom = c->kh / 2 * c->dilation_h;
+    c->pad_left = c->pad_right = c->kw / 2 * c->dilation_w;
 }
 
 /* 1..33 of each of four dimensions that vectors run along, in each layout. */
@@ -228,14 +252,16 @@ static int64_t cost(const conv2d_case *c) {
     return c->batch * c->out_channels * oh * ow * (c->in_channels / c->groups) * c->kh * c->kw;
 }
 
-/* Every fourth case is a depthwise layer, another an image, every eighth has small groups, every sixteenth several tasks, after
- * those whose hashes are listed. */
+/* Every fourth case is a depthwise layer, another an image, every eighth has small groups, every sixteenth several tasks, another
+ * a shape that reaches far, after those whose hashes are listed. */
 enum { FIRST_DEPTHWISE = TAIL_CASES + 200 };
 
 conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
     rng r = rng_make(seed, number);
     const bool tasks = number >= FIRST_DEPTHWISE && number % 16 == 5;
-    const int64_t usual = rng_chance(&r, 5) ? 2000000 : 150000, most = tasks ? 4000000 : usual;
+    const bool reaches = number >= FIRST_DEPTHWISE && number % 16 == 13;
+    const reach which = (reach)(number / 16 % REACHES);
+    const int64_t usual = rng_chance(&r, 5) ? 2000000 : 150000, most = tasks || reaches ? 4000000 : usual;
     conv2d_case c;
     do {
         memset(&c, 0, sizeof c);
@@ -250,6 +276,8 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
                 groups_shape(&r, &c);
             } else if (tasks) {
                 tasks_shape(&r, &c);
+            } else if (reaches) {
+                reach_shape(&r, &c, which);
             } else {
                 random_shape(&r, &c);
             }
@@ -261,7 +289,8 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
         if (number >= FIRST_DEPTHWISE && (number % 4 == 0 || tasks) && rng_chance(&r, 50)) plain_windows(&r, &c);
         if (number >= FIRST_DEPTHWISE && rng_chance(&r, 5)) c.stride_w = 4;
         if (tasks && c.kh == 1) c.pad_top = c.pad_bottom = c.pad_left = c.pad_right = 0;
-        if (tasks) {
+        if (reaches) reach_windows(&r, &c, which);
+        if (tasks || reaches) {
             c.batch = PICK(&r, 1, 1, 1, 1, 2);
             c.algorithm = rng_range(&r, CONVPOOL_ALGORITHM_AUTO, CONVPOOL_ALGORITHM_DIRECT_WIDTH);
             c.numerics = CONVPOOL_NUMERICS_STRICT;
