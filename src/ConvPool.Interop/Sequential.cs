@@ -43,10 +43,18 @@ public sealed class Sequential : Layer
 
     private protected override TensorShape OutputShape(TensorShape input, string parameter)
     {
-        TensorShape shape = input;
-        foreach (Layer layer in _layers)
+        TensorShape shape = _layers[0].RequireOutputShape(input, parameter);
+        for (int i = 1; i < _layers.Length; i++)
         {
-            shape = layer.RequireOutputShape(shape, parameter);
+            try
+            {
+                shape = _layers[i].RequireOutputShape(shape, parameter);
+            }
+            catch (ArgumentException error)
+            {
+                throw new ArgumentException(
+                    $"Layer {i} cannot take {shape}, which the layers before it make of {parameter} {input}.", parameter, error);
+            }
         }
         return shape;
     }
@@ -55,6 +63,7 @@ public sealed class Sequential : Layer
     public override void Prepare(TensorShape input)
     {
         ThrowIfDisposed();
+        GetOutputShape(input);
         TensorShape shape = input;
         foreach (Layer layer in _layers)
         {
@@ -114,9 +123,13 @@ public sealed class Sequential : Layer
     private static Layer First(Layer[] layers)
     {
         ArgumentNullException.ThrowIfNull(layers);
-        if (layers.Length == 0 || layers.Contains(null))
+        if (layers.Length == 0)
         {
-            throw new ArgumentException("A chain has at least one layer, and none is null.", nameof(layers));
+            throw new ArgumentException("layers is empty; a chain has at least one.", nameof(layers));
+        }
+        if (Array.IndexOf(layers, null) is >= 0 and int index)
+        {
+            throw new ArgumentException($"layers[{index}] is null.", nameof(layers));
         }
         return layers[0];
     }

@@ -42,11 +42,11 @@ internal sealed unsafe class Plan : SafeHandle
             else
             {
                 info->struct_size = (uint)sizeof(convpool_plan_info);
-                NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_query(&desc, info));
+                NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_query(&desc, info), desc);
                 SetHandle((nint)Allocate(info->plan_bytes));
                 convpool_conv2d* plan;
                 NativeStatus.ThrowIfFailed(
-                    NativeMethods.convpool_conv2d_init(&desc, w, b, (void*)handle, info->plan_bytes, &plan));
+                    NativeMethods.convpool_conv2d_init(&desc, w, b, (void*)handle, info->plan_bytes, &plan), desc);
                 NativeStatus.ThrowIfFailed(NativeMethods.convpool_conv2d_plan_info(plan, info));
             }
         }
@@ -71,10 +71,11 @@ internal sealed unsafe class Plan : SafeHandle
             else
             {
                 info->struct_size = (uint)sizeof(convpool_plan_info);
-                NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_query(&desc, info));
+                NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_query(&desc, info), desc);
                 SetHandle((nint)Allocate(info->plan_bytes));
                 convpool_pool2d* plan;
-                NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_init(&desc, (void*)handle, info->plan_bytes, &plan));
+                NativeStatus.ThrowIfFailed(
+                    NativeMethods.convpool_pool2d_init(&desc, (void*)handle, info->plan_bytes, &plan), desc);
                 NativeStatus.ThrowIfFailed(NativeMethods.convpool_pool2d_plan_info(plan, info));
             }
         }

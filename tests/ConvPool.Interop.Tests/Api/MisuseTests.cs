@@ -368,7 +368,8 @@ public class MisuseTests
     public void What_a_backend_does_not_have_shows_when_a_plan_is_built(Backend backend)
     {
         using Conv2D layer = new(Samples.Convolution(backend) with { Algorithm = Algorithm.PoolWidth }, Samples.Weights());
-        Assert.Throws<NotSupportedException>(() => layer.Prepare(9, 11));
+        NotSupportedException error = Assert.Throws<NotSupportedException>(() => layer.Prepare(9, 11));
+        Assert.Contains(backend == Backend.Native ? "[C=5, H=9, W=11]" : "managed", error.Message, StringComparison.Ordinal);
         Assert.Throws<NotSupportedException>(() => layer.Run(new float[30], new(1, 5, 2, 3), new float[48]));
     }
 

@@ -55,11 +55,14 @@ public class SequentialTests
         Assert.Contains("Layer 0 writes Nchw", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>("layers", () => new Sequential(convolution, signal));
         Assert.Throws<ArgumentException>("layers", () => new Sequential());
-        Assert.Throws<ArgumentException>("layers", () => new Sequential(convolution, null!));
+        error = Assert.Throws<ArgumentException>("layers", () => new Sequential(convolution, null!));
+        Assert.Contains("layers[1]", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentNullException>("layers", () => new Sequential(null!));
         using Sequential chain = new(new MaxPool2D(2), Samples.CreateConvolution());
         error = Assert.Throws<ArgumentException>("input", () => chain.GetOutputShape(new(1, 4, 8, 8)));
-        Assert.Contains("4 channels", error.Message, StringComparison.Ordinal);
+        Assert.Contains("Layer 1", error.Message, StringComparison.Ordinal);
+        Assert.Contains("[N=1, C=4, H=4, W=4]", error.Message, StringComparison.Ordinal);
+        Assert.Contains("4 channels", error.InnerException!.Message, StringComparison.Ordinal);
     }
 
     [Fact]
