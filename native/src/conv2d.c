@@ -95,6 +95,7 @@ static void use_separable(convpool_conv2d *p) {
 /* What the direct family costs on planes. Other algorithms are chosen by it for every layout, so that the bits are those of all. */
 static double cost_on_planes(const convpool_conv2d *p) {
     convpool_conv2d_desc planes = p->desc;
+    if (planes.src_layout == CONVPOOL_LAYOUT_NCHW && planes.dst_layout == CONVPOOL_LAYOUT_NCHW) return p->direct.cost;
     planes.src_layout = planes.dst_layout = CONVPOOL_LAYOUT_NCHW;
     cp_direct direct;
     return cp_direct_plan(&direct, &planes, p->info.oh, p->info.ow) == CONVPOOL_STATUS_OK ? direct.cost : p->direct.cost;

@@ -114,26 +114,6 @@ void cp_direct_pack(cp_direct *p, const cp_kernels *kernels, const float *weight
     p->bias = packed_bias;
 }
 
-cp_conv2d_depthwise cp_direct_depthwise(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t) {
-    return (cp_conv2d_depthwise){
-        .src = t->src,
-        .weights = p->weights,
-        .bias = p->bias,
-        .dst = t->dst,
-        .residual = t->residual,
-        .src_strides = r->src.strides,
-        .dst_strides = r->dst.strides,
-        .residual_strides = r->residual.strides,
-        .desc = p->desc,
-        .activation = r->activation,
-        .clip_taps = p->clip_taps,
-        .row = t->row,
-        .rows = t->rows,
-        .column = t->column,
-        .columns = t->columns,
-    };
-}
-
 /* Tasks of an image in order: groups outermost, then rows, columns, shares of output channels. */
 static void run_task(const cp_direct *p, const cp_conv2d_run *r, int64_t index, bool first) {
     cp_direct_task t = {.image = index / p->tasks, .share = index % p->panel_tasks};

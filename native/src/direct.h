@@ -31,8 +31,8 @@ typedef struct cp_direct {
     int64_t rows_a_task, columns_a_task;
     int64_t row_tasks, column_tasks, panel_tasks;
     int64_t row_phases;            /* rows of a task lie this far apart */
-    int64_t panels, panels_a_task; /* of 16 output channels, of a group; of a channel for conv2d_depthwise_width */
-    int64_t channels_a_task;       /* output channels: conv2d_patches, conv2d_image, conv2d_width */
+    int64_t panels, panels_a_task; /* of 16 output channels, of a group: lanes along the channels */
+    int64_t channels_a_task;       /* output channels: lanes along the width */
     int64_t channels_a_pass;       /* input channels that are multiplied at once: conv2d_tiles */
     int64_t channels_packed;       /* and packed at once: as many, or all */
     bool clip_rows, clip_columns;  /* leave out taps in the padding above and below, left and right: conv2d_tiles */

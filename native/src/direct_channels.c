@@ -498,13 +498,19 @@ static void run_pointwise(const cp_direct *p, const cp_conv2d_run *r, const cp_d
 static void run_depthwise(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t panel, int64_t panel_end) {
     workspace_parts parts;
     workspace_of(p, &parts);
-    cp_conv2d_depthwise depthwise = cp_direct_depthwise(p, r, t);
-    depthwise.rows_at_once = p->rows_at_once;
-    depthwise.x = (float *)r->workspace;
-    depthwise.acc = (float *)(r->workspace + parts.x);
+    cp_conv2d_depthwise depthwise = {
+        .call = cp_direct_call(p, r, t),
+        .row = t->row,
+        .rows = t->rows,
+        .column = t->column,
+        .columns = t->columns,
+        .rows_at_once = p->rows_at_once,
+        .x = (float *)r->workspace,
+        .acc = (float *)(r->workspace + parts.x),
+    };
     for (; panel < panel_end; panel++) {
-        depthwise.weights = p->weights + panel * p->products * CP_PANEL;
-        depthwise.bias = p->bias + panel * CP_PANEL;
+        depthwise.call.weights = p->weights + panel * p->products * CP_PANEL;
+        depthwise.call.bias = p->bias + panel * CP_PANEL;
         depthwise.channel = panel * CP_PANEL;
         depthwise.channels = CP_MIN(CP_PANEL, p->desc->out_channels - depthwise.channel);
         r->kernels->conv2d_depthwise(&depthwise);

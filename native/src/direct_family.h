@@ -14,6 +14,23 @@ typedef struct cp_direct_task {
     float *dst; /* these three of the image */
 } cp_direct_task;
 
+/* What kernels are given alike, with the weights of all groups. */
+static inline cp_conv2d_call cp_direct_call(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t) {
+    return (cp_conv2d_call){
+        .src = t->src,
+        .weights = p->weights,
+        .bias = p->bias,
+        .dst = t->dst,
+        .residual = t->residual,
+        .src_strides = r->src.strides,
+        .dst_strides = r->dst.strides,
+        .residual_strides = r->residual.strides,
+        .desc = p->desc,
+        .activation = r->activation,
+        .clip_taps = p->clip_taps,
+    };
+}
+
 /* The part of an axis of the input, padding included, that `outputs` neighbouring outputs read. */
 static inline int64_t cp_reach(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) {
     return (outputs - 1) * stride + (kernel - 1) * dilation + 1;
@@ -55,9 +72,7 @@ double cp_width_cost(const cp_direct *p, cp_direct_kernel kernel, int64_t wide);
 void cp_width_pack(const cp_direct *p, const float *weights, float *packed);
 void cp_width_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
 
-/* direct.c: what both kernels of depthwise layers are given, but for the channels. */
-cp_conv2d_depthwise cp_direct_depthwise(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
-/* From [output channel][channel][tap] to [channel of a part][block][tap][channel], or with the channels of a part
+/* direct.c. From [output channel][channel][tap] to [channel of a part][block][tap][channel], or with the channels of a part
  * innermost. */
 void cp_direct_pack_in_order(const cp_direct *p, const float *weights, int64_t part, bool innermost, float *packed);
 

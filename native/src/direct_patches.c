@@ -150,24 +150,14 @@ void cp_patches_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_
     const int64_t channel = t->share * p->channels_a_task, out = t->group * p->group_out + channel;
     const int64_t first = t->row * p->ow + t->column, pixels = t->rows * t->columns;
     const patches_parts parts = patches_parts_of(p, p->rows_a_task * p->columns_a_task);
-    const cp_conv2d_patches patches = {
-        .src = t->src + t->group * p->group_in * r->src.strides.channel,
-        .src_strides = r->src.strides,
-        .desc = p->desc,
+    cp_conv2d_patches patches = {
+        .call = cp_direct_call(p, r, t),
         .in_channels = p->group_in,
         .products = p->products,
-        .weights = p->weights + out * p->products,
-        .bias = p->bias + out,
-        .dst = t->dst + out * r->dst.strides.channel,
-        .residual = t->residual == NULL ? NULL : t->residual + out * r->residual.strides.channel,
-        .dst_strides = r->dst.strides,
-        .residual_strides = r->residual.strides,
         .channels = CP_MIN(p->channels_a_task, p->group_out - channel),
         .columns = p->ow,
         .first = first,
         .pixels = pixels,
-        .activation = r->activation,
-        .clip_taps = p->clip_taps,
         .flat = p->flat,
         .packed = t->packed,
         .layout = band_of(p, first, pixels),
@@ -176,5 +166,10 @@ void cp_patches_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_
         .offset = (int32_t *)(r->workspace + parts.offset),
         .tiles = (cp_patches_tile *)(r->workspace + parts.tiles),
     };
+    patches.call.src += t->group * p->group_in * r->src.strides.channel;
+    patches.call.weights += out * p->products;
+    patches.call.bias += out;
+    patches.call.dst += out * r->dst.strides.channel;
+    if (t->residual != NULL) patches.call.residual += out * r->residual.strides.channel;
     r->kernels->conv2d_patches(&patches);
 }

@@ -21,36 +21,40 @@ static void block_planes(cp_direct *p) {
     const double task_products = 1 << 17;
     const convpool_conv2d_desc *d = p->desc;
     const double row = (double)p->ow * (double)d->kh * (double)d->kw;
-    p->panels = d->out_channels;
     p->rows_a_task = cp_share(p->oh, (int64_t)CP_MIN((double)p->oh, CP_MAX(8.0, task_products / row)));
-    p->panels_a_task = cp_share(p->panels, (int64_t)CP_MIN((double)p->panels, task_products / row / (double)p->rows_a_task));
+    const double channels = CP_MIN((double)d->out_channels, task_products / row / (double)p->rows_a_task);
+    p->channels_a_task = cp_share(d->out_channels, (int64_t)channels);
     p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
-    p->panel_tasks = cp_ceil_div(p->panels, p->panels_a_task);
+    p->panel_tasks = cp_ceil_div(d->out_channels, p->channels_a_task);
     p->columns_a_task = p->ow;
     p->column_tasks = 1;
 }
+
+enum { IMAGE_BLOCK = 48 }; /* columns of dst that conv2d_image does at once */
 
 /* conv2d_image's ring of copies of the ends of lines: lines, columns and bytes. */
 typedef struct image_ends {
     int64_t lines, columns, bytes;
 } image_ends;
 
+static image_ends image_ends_of(const cp_direct *p) {
+    const convpool_conv2d_desc *d = p->desc;
+    const int64_t pads = CP_MAX(d->pad_left, d->pad_right);
+    image_ends ends = {.lines = 1, .columns = cp_ceil_div(pads + cp_reach(IMAGE_BLOCK, 1, d->kw, d->dilation_w) - 1, 8) * 8};
+    while (ends.lines < d->kh + CP_IMAGE_CHANNELS - 1) ends.lines *= 2;
+    ends.bytes = ends.lines * p->group_in * 2 * ends.columns * (int64_t)sizeof(float);
+    return ends;
+}
+
 /* Whether conv2d_image can do it; it is slow at the ends of a row. */
-static bool suits_image(const cp_direct *p, image_ends *ends) {
-    enum { BLOCK = 48, ENDS_BYTES = 1 << 20 };
+static bool suits_image(const cp_direct *p) {
+    enum { ENDS_BYTES = 1 << 20 };
     const convpool_conv2d_desc *d = p->desc;
     const bool small =
         d->kh <= CP_IMAGE_KERNEL && d->kw <= CP_IMAGE_REACH && cp_reach(1, 1, d->kw, d->dilation_w) <= CP_IMAGE_REACH;
-    const int64_t pads = CP_MAX(d->pad_left, d->pad_right);
-    if (d->src_layout != CONVPOOL_LAYOUT_NCHW || d->stride_h != 1 || d->stride_w != 1 || !small || pads > CP_IMAGE_REACH ||
-        p->ow < BLOCK || p->group_in > ENDS_BYTES) {
-        return false;
-    }
-    ends->lines = 1;
-    while (ends->lines < d->kh + CP_IMAGE_CHANNELS - 1) ends->lines *= 2;
-    ends->columns = cp_ceil_div(pads + cp_reach(BLOCK, 1, d->kw, d->dilation_w) - 1, 8) * 8;
-    ends->bytes = ends->lines * p->group_in * 2 * ends->columns * (int64_t)sizeof(float);
-    return ends->bytes <= ENDS_BYTES;
+    return d->src_layout == CONVPOOL_LAYOUT_NCHW && d->stride_h == 1 && d->stride_w == 1 && small &&
+           CP_MAX(d->pad_left, d->pad_right) <= CP_IMAGE_REACH && p->ow >= IMAGE_BLOCK && p->group_in <= ENDS_BYTES &&
+           image_ends_of(p).bytes <= ENDS_BYTES;
 }
 
 /* Floats of the sums along the rows and of a line of zeros, in the workspace of separable kernels. */
@@ -65,13 +69,11 @@ static void block_rows(cp_direct *p) {
     const convpool_conv2d_desc *d = p->desc;
     const double row = (double)p->ow * (double)d->kh * (double)d->kw * (double)p->group_in;
     p->rows_a_task = cp_share(p->oh, (int64_t)CP_MIN((double)p->oh, CP_MAX(8.0, task_products / row)));
-    image_ends ends;
-    const bool separable = p->kernel == CP_DIRECT_SEPARABLE;
-    const bool image = (p->kernel == CP_DIRECT_IMAGE || separable) && suits_image(p, &ends);
+    const bool separable = p->kernel == CP_DIRECT_SEPARABLE, image = separable || p->kernel == CP_DIRECT_IMAGE;
     if (separable) p->rows_a_task = cp_share(p->oh, CP_MAX(p->rows_a_task, 8 * d->kh)); /* each task makes kh - 1 sums anew */
     if (image) {
         p->rows_a_task = CP_MIN(p->oh, cp_ceil_div(p->rows_a_task, IMAGE_ROWS) * IMAGE_ROWS);
-        p->workspace_bytes = ends.bytes + (separable ? sums_floats(p) * (int64_t)sizeof(float) : 0);
+        p->workspace_bytes = image_ends_of(p).bytes + (separable ? sums_floats(p) * (int64_t)sizeof(float) : 0);
     }
     p->row_tasks = cp_ceil_div(p->oh, p->rows_a_task);
     p->columns_a_task = p->ow;
@@ -130,9 +132,8 @@ double cp_width_cost(const cp_direct *p, cp_direct_kernel kernel, int64_t wide) 
 }
 
 cp_direct_kernel cp_width_kernel(const cp_direct *p, int64_t wide) {
-    image_ends ends;
     const bool depthwise = cp_direct_is_depthwise(p);
-    const cp_direct_kernel kernel = suits_image(p, &ends) ? CP_DIRECT_IMAGE : CP_DIRECT_WIDTH;
+    const cp_direct_kernel kernel = suits_image(p) ? CP_DIRECT_IMAGE : CP_DIRECT_WIDTH;
     const cp_direct_kernel other = depthwise ? CP_DIRECT_PLANES : CP_DIRECT_PATCHES;
     if (!(depthwise ? suits_planes(p) : cp_patches_suit(p))) return kernel;
     if (depthwise && kernel == CP_DIRECT_WIDTH) return other;
@@ -142,13 +143,12 @@ cp_direct_kernel cp_width_kernel(const cp_direct *p, int64_t wide) {
 bool cp_direct_plan_separable(cp_direct *p, const cp_direct *direct) {
     enum { SUMS_FLOATS = 1 << 18 };
     const convpool_conv2d_desc *d = direct->desc;
-    image_ends ends;
     *p = *direct;
     p->kernel = CP_DIRECT_SEPARABLE;
     p->algorithm = CONVPOOL_ALGORITHM_SEPARABLE;
     p->groups = d->groups;
     p->products = d->kh + d->kw;
-    if (p->group_in != 1 || p->group_out != 1 || d->kh < 2 || d->kw < 2 || !suits_image(p, &ends) || p->ow > SUMS_FLOATS ||
+    if (p->group_in != 1 || p->group_out != 1 || d->kh < 2 || d->kw < 2 || !suits_image(p) || p->ow > SUMS_FLOATS ||
         d->iw > SUMS_FLOATS || sums_floats(p) > SUMS_FLOATS) {
         return false;
     }
@@ -200,74 +200,60 @@ void cp_width_pack(const cp_direct *p, const float *weights, float *packed) {
     }
 }
 
-/* Output channels [channel, end). */
+/* Each: output channels [channel, end). */
+static void run_image(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t channel, int64_t end) {
+    const image_ends ends = image_ends_of(p);
+    const cp_conv2d_image image = {
+        .call = cp_direct_call(p, r, t),
+        .stream = r->stream,
+        .ow = p->ow,
+        .channel = channel,
+        .channels = end - channel,
+        .row = t->row,
+        .rows = t->rows,
+        .end_lines = ends.lines,
+        .end_columns = ends.columns,
+        .ends = (float *)r->workspace,
+        .separable = p->kernel == CP_DIRECT_SEPARABLE,
+        .sums = (float *)(r->workspace + ends.bytes),
+    };
+    r->kernels->conv2d_image(&image);
+}
+
 static void run_rows(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t channel, int64_t end) {
     const convpool_layout layout = p->desc->dst_layout;
-    image_ends ends;
-    if ((p->kernel == CP_DIRECT_IMAGE || p->kernel == CP_DIRECT_SEPARABLE) && suits_image(p, &ends)) {
-        const cp_conv2d_image tiles = {
-            .src = t->src,
-            .weights = p->weights,
-            .bias = p->bias,
-            .dst = t->dst,
-            .residual = t->residual,
-            .src_strides = r->src.strides,
-            .dst_strides = r->dst.strides,
-            .residual_strides = r->residual.strides,
-            .desc = p->desc,
-            .activation = r->activation,
-            .stream = r->stream,
-            .ow = p->ow,
-            .channel = channel,
-            .channels = end - channel,
-            .row = t->row,
-            .rows = t->rows,
-            .end_lines = ends.lines,
-            .end_columns = ends.columns,
-            .ends = (float *)r->workspace,
-            .separable = p->kernel == CP_DIRECT_SEPARABLE,
-            .sums = (float *)(r->workspace + ends.bytes),
-        };
-        r->kernels->conv2d_image(&tiles);
-    } else {
-        cp_conv2d_width width = {
-            .src = t->src,
-            .weights = p->weights,
-            .bias = p->bias,
-            .src_strides = r->src.strides,
-            .dst_strides = r->dst.strides,
-            .residual_strides = r->residual.strides,
-            .desc = p->desc,
-            .activation = r->activation,
-            .clip_taps = p->clip_taps,
-            .ow = p->ow,
-            .row = t->row,
-            .rows = t->rows,
-        };
-        for (width.out_channel = channel; width.out_channel < end; width.out_channel++) {
-            width.dst = t->dst + cp_channel_offset(layout, r->dst.strides.channel, width.out_channel);
-            if (t->residual != NULL) {
-                width.residual = t->residual + cp_channel_offset(layout, r->residual.strides.channel, width.out_channel);
-            }
-            r->kernels->conv2d_width(&width);
+    cp_conv2d_width width = {.call = cp_direct_call(p, r, t), .ow = p->ow, .row = t->row, .rows = t->rows};
+    for (width.out_channel = channel; width.out_channel < end; width.out_channel++) {
+        width.call.dst = t->dst + cp_channel_offset(layout, r->dst.strides.channel, width.out_channel);
+        if (t->residual != NULL) {
+            width.call.residual = t->residual + cp_channel_offset(layout, r->residual.strides.channel, width.out_channel);
         }
+        r->kernels->conv2d_width(&width);
     }
-    cp_tensor_clear(&r->dst, t->image, end, cp_spare_channels(layout, p->desc->out_channels, end), t->row, t->rows);
+}
+
+static void run_planes(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t channel, int64_t end) {
+    const cp_conv2d_depthwise planes = {
+        .call = cp_direct_call(p, r, t),
+        .channel = channel,
+        .channels = end - channel,
+        .row = t->row,
+        .rows = t->rows,
+        .columns = p->ow,
+    };
+    r->kernels->conv2d_depthwise_width(&planes);
 }
 
 void cp_width_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t) {
-    if (p->kernel == CP_DIRECT_PLANES) {
-        const int64_t channel = t->share * p->panels_a_task, end = CP_MIN(p->panels, channel + p->panels_a_task);
-        cp_conv2d_depthwise planes = cp_direct_depthwise(p, r, t);
-        planes.channel = channel;
-        planes.channels = end - channel;
-        if (p->clip_taps) {
-            run_rows(p, r, t, channel, end);
-        } else {
-            r->kernels->conv2d_depthwise_width(&planes);
-        }
+    const bool planes = p->kernel == CP_DIRECT_PLANES;
+    const int64_t group_out = p->desc->out_channels / p->groups, group = t->group * group_out;
+    const int64_t first = group + t->share * p->channels_a_task, end = CP_MIN(group + group_out, first + p->channels_a_task);
+    if (planes && !p->clip_taps) {
+        run_planes(p, r, t, first, end);
+    } else if (p->kernel == CP_DIRECT_IMAGE || p->kernel == CP_DIRECT_SEPARABLE) {
+        run_image(p, r, t, first, end);
     } else {
-        const int64_t channel = t->share * p->channels_a_task, first = t->group * p->group_out;
-        run_rows(p, r, t, first + channel, first + CP_MIN(p->group_out, channel + p->channels_a_task));
+        run_rows(p, r, t, first, end);
     }
+    cp_tensor_clear(&r->dst, t->image, end, cp_spare_channels(p->desc->dst_layout, p->desc->out_channels, end), t->row, t->rows);
 }

@@ -50,6 +50,18 @@ typedef struct cp_conv2d_finish {
     cp_activation activation;
 } cp_conv2d_finish;
 
+/* What the kernels that follow a layer from src to dst have in common. */
+typedef struct cp_conv2d_call {
+    const float *src;            /* pixel (0, 0), channel 0 of the image */
+    const float *weights, *bias; /* of the whole layer, in the kernel's order */
+    float *dst;                  /* pixel (0, 0), channel 0 */
+    const float *residual;       /* likewise, or NULL */
+    convpool_strides src_strides, dst_strides, residual_strides;
+    const convpool_conv2d_desc *desc;
+    cp_activation activation;
+    bool clip_taps; /* padding must not be multiplied */
+} cp_conv2d_call;
+
 /* Pixels that follow each other in a list, and the taps of their windows that are to be multiplied. */
 typedef struct cp_conv2d_span {
     int64_t first, pixels;
@@ -173,22 +185,14 @@ typedef struct cp_patches_tile {
 
 /* conv2d_patches: some pixels of some output channels of a group, planes on both sides, lanes along the pixels. */
 typedef struct cp_conv2d_patches {
-    const float *src; /* pixel (0, 0), first channel of the group */
-    convpool_strides src_strides;
-    const convpool_conv2d_desc *desc;
+    cp_conv2d_call call;           /* src of the group, the rest of its `channels`; weights are [part of them][product in the
+                                                documented order][channel of the part] */
     int64_t in_channels, products; /* of the group; taps x in_channels */
-    const float *weights;          /* [part of the channels][product in the documented order][channel of the part] */
-    const float *bias;             /* [channels] */
-    float *dst;                    /* pixel (0, 0), first of the channels */
-    const float *residual;         /* likewise, or NULL */
-    convpool_strides dst_strides, residual_strides;
-    int64_t channels;      /* of dst */
-    int64_t columns;       /* of dst */
-    int64_t first, pixels; /* of dst, numbered row by row */
-    cp_activation activation;
-    bool clip_taps; /* padding must not be multiplied */
-    bool flat;      /* a kernel of one tap, no strides, no padding */
-    bool packed;    /* band, x, offset and tiles are filled in already: the call before had the same pixels of the same channels */
+    int64_t channels;              /* of dst */
+    int64_t columns;               /* of dst */
+    int64_t first, pixels;         /* of dst, numbered row by row */
+    bool flat;                     /* a kernel of one tap, no strides, no padding */
+    bool packed; /* band, x, offset and tiles are filled in already: the call before had the same pixels of the same channels */
     cp_patches_band layout;
     float *band;
     float *x;               /* room for `products` of the pixels of tiles that have to be copied, behind the band */
@@ -198,15 +202,7 @@ typedef struct cp_conv2d_patches {
 
 /* conv2d_width: whole output rows of one output channel, lanes along the width. */
 typedef struct cp_conv2d_width {
-    const float *src;      /* pixel (0, 0), channel 0 of the image */
-    const float *weights;  /* OIHW of the whole layer */
-    const float *bias;     /* of the whole layer */
-    float *dst;            /* pixel (0, 0) of the output channel */
-    const float *residual; /* likewise, or NULL */
-    convpool_strides src_strides, dst_strides, residual_strides;
-    const convpool_conv2d_desc *desc;
-    cp_activation activation;
-    bool clip_taps; /* padding must not be multiplied */
+    cp_conv2d_call call; /* weights are OIHW, dst and residual those of the output channel */
     int64_t ow;
     int64_t out_channel;
     int64_t row, rows; /* of dst */
@@ -216,15 +212,7 @@ typedef struct cp_conv2d_width {
  * channels. conv2d_depthwise_width: whole rows of any number of channels, lanes along the width; planes, a square kernel of 3 or 5,
  * stride 1 or 2 both ways, a border of zeros and weights that may multiply it. */
 typedef struct cp_conv2d_depthwise {
-    const float *src;      /* pixel (0, 0), channel 0 of the image */
-    const float *weights;  /* [kh][kw][16]; width: OIHW of the whole layer */
-    const float *bias;     /* 16 floats; width: of the whole layer */
-    float *dst;            /* pixel (0, 0), channel 0 */
-    const float *residual; /* likewise, or NULL */
-    convpool_strides src_strides, dst_strides, residual_strides;
-    const convpool_conv2d_desc *desc;
-    cp_activation activation;
-    bool clip_taps;                     /* padding must not be multiplied */
+    cp_conv2d_call call;                /* weights [kh][kw][16] and bias are those of the channels; width: OIHW */
     int64_t channel, channels;          /* of dst */
     int64_t row, rows, column, columns; /* of dst */
     int64_t rows_at_once;               /* that acc has room for; this and what follows not for width */
@@ -244,18 +232,12 @@ static inline int64_t cp_planes_side_by_side(const convpool_conv2d_desc *d, int6
 }
 
 /* conv2d_image: whole output rows of a few output channels of one group, stride 1, lanes along the width. The columns of src lie
- * side by side; padding may be multiplied. Or of one channel that reads one, along the rows first, then along the columns. */
+ * side by side; padding may be multiplied; kh is at most CP_IMAGE_KERNEL, a window CP_IMAGE_REACH columns wide. Or of one channel
+ * that reads one, along the rows first, then along the columns. */
 enum { CP_IMAGE_CHANNELS = 4, CP_IMAGE_KERNEL = 61, CP_IMAGE_REACH = 64 };
 typedef struct cp_conv2d_image {
-    const float *src;      /* pixel (0, 0), channel 0 of the image */
-    const float *weights;  /* [channel of dst][block of 8 channels of src][kh][kw][channel], kh up to CP_IMAGE_KERNEL */
-    const float *bias;     /* of the whole layer */
-    float *dst;            /* pixel (0, 0), channel 0 */
-    const float *residual; /* likewise, or NULL */
-    convpool_strides src_strides, dst_strides, residual_strides;
-    const convpool_conv2d_desc *desc; /* a window is at most CP_IMAGE_REACH columns wide */
-    cp_activation activation;
-    bool stream; /* dst is too large to stay in the caches */
+    cp_conv2d_call call; /* weights are [channel of dst][block of 8 channels of src][kh][kw][channel] */
+    bool stream;         /* dst is too large to stay in the caches */
     int64_t ow;
     int64_t channel, channels; /* of dst, at most CP_IMAGE_CHANNELS */
     int64_t row, rows;         /* of dst */
@@ -263,8 +245,7 @@ typedef struct cp_conv2d_image {
     int64_t end_columns;       /* that a block of dst across the border reads */
     float *ends;               /* room for [end_lines][channels of a group][2][end_columns] */
     bool separable;            /* weights are [channel of dst][kw, those of a row, then kh, those of a column] */
-    float
-        *sums; /* then room for the sums along the rows, [kh + CP_IMAGE_CHANNELS - 1][ow or up to 15 more], and for a row of src */
+    float *sums; /* then room for those along the rows, [kh + CP_IMAGE_CHANNELS - 1][ow or up to 15 more], and for a row of src */
 } cp_conv2d_image;
 
 /* How pool2d_lanes cuts its work, and where in the workspace its arrays of [row][column][CP_POOL2D_LANES] begin, in floats. */

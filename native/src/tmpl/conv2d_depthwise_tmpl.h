@@ -21,7 +21,8 @@ typedef struct depthwise_lanes {
 } depthwise_lanes;
 
 static depthwise_lanes depthwise_lanes_of(const cp_conv2d_depthwise *a) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const int64_t multiplier = d->out_channels / d->in_channels;
     depthwise_lanes lanes = {.side_by_side = {true, true}};
     int64_t channel = a->channel / multiplier, next = (channel + 1) * multiplier - a->channel;
@@ -30,7 +31,7 @@ static depthwise_lanes depthwise_lanes_of(const cp_conv2d_depthwise *a) {
             channel++;
             next += multiplier;
         }
-        lanes.offset[k] = cp_channel_offset(d->src_layout, a->src_strides.channel, channel);
+        lanes.offset[k] = cp_channel_offset(d->src_layout, call->src_strides.channel, channel);
         if (lanes.offset[k] != lanes.offset[k & ~7] + (k & 7)) lanes.side_by_side[k / 8] = false;
     }
     return lanes;
@@ -39,13 +40,15 @@ static depthwise_lanes depthwise_lanes_of(const cp_conv2d_depthwise *a) {
 /* Columns [begin, end) of row y of the band, all of them beyond the image or y < 0, cell by cell. */
 static void depthwise_pack_cells(const cp_conv2d_depthwise *a, const depthwise_lanes *lanes, int64_t y, int64_t left, int64_t begin,
                                  int64_t end, float *dst) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     for (int64_t j = begin; j < end; j++) {
         float *to = dst + j * CP_PANEL;
         if (d->border == CONVPOOL_BORDER_ZERO) {
             v16_store(to, v16_zero());
         } else {
-            const float *src = a->src + y * a->src_strides.row + cp_border(d->border, left + j, d->iw) * a->src_strides.column;
+            const float *src =
+                call->src + y * call->src_strides.row + cp_border(d->border, left + j, d->iw) * call->src_strides.column;
             for (int k = 0; k < CP_PANEL; k++) to[k] = src[lanes->offset[k]];
         }
     }
@@ -89,7 +92,7 @@ static void depthwise_pack_pixels(const cp_conv2d_depthwise *a, const depthwise_
     for (int64_t half = 0; half < a->channels; half += 8) {
         const int64_t *offset = lanes->offset + half;
         for (int64_t j = 0; j < pixels; j++) {
-            const float *from = src + j * a->src_strides.column;
+            const float *from = src + j * a->call.src_strides.column;
             float *to = dst + j * CP_PANEL + half;
             if (lanes->side_by_side[half / 8]) {
                 v8_store(to, v8_load(from + offset[0]));
@@ -102,14 +105,15 @@ static void depthwise_pack_pixels(const cp_conv2d_depthwise *a, const depthwise_
 
 /* The input of the task, border applied, as [row][column][16]. */
 static void depthwise_pack(const cp_conv2d_depthwise *a, int64_t rows, int64_t columns) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const depthwise_lanes lanes = depthwise_lanes_of(a);
     const int64_t top = a->row * d->stride_h - d->pad_top, left = a->column * d->stride_w - d->pad_left, pitch = columns * CP_PANEL;
     const int64_t begin = CP_MIN(columns, CP_MAX(0, -left)), end = CP_MAX(begin, CP_MIN(columns, d->iw - left)), n = end - begin;
-    const bool planes = d->src_layout == CONVPOOL_LAYOUT_NCHW, dense = planes && n == d->iw && a->src_strides.row == n;
+    const bool planes = d->src_layout == CONVPOOL_LAYOUT_NCHW, dense = planes && n == d->iw && call->src_strides.row == n;
     for (int64_t i = 0, run; i < rows; i += run) {
         const int64_t y = cp_border(d->border, top + i, d->ih);
-        const float *src = a->src + y * a->src_strides.row + (left + begin) * a->src_strides.column;
+        const float *src = call->src + y * call->src_strides.row + (left + begin) * call->src_strides.column;
         float *dst = a->x + i * pitch;
         run = dense && y >= 0 && y == top + i ? CP_MIN(rows - i, d->ih - y) : 1;
         for (int64_t k = 0; k < run; k++) {
@@ -157,7 +161,7 @@ typedef struct depthwise_pixel {
 
 /* The taps that lie within the image for some of the pixels from `begin` to `last`. */
 static void depthwise_clip(const cp_conv2d_depthwise *a, depthwise_pixel begin, depthwise_pixel last, depthwise_taps *taps) {
-    const convpool_conv2d_desc *d = a->desc;
+    const convpool_conv2d_desc *d = a->call.desc;
     const bool one_row = begin.row == last.row;
     const int64_t left = a->column + (one_row ? begin.column : 0), right = a->column + (one_row ? last.column : a->columns - 1);
     int64_t before, after;
@@ -169,14 +173,15 @@ static void depthwise_clip(const cp_conv2d_depthwise *a, depthwise_pixel begin, 
 
 /* Rows [i, i + rows) of the task into acc. */
 static void depthwise_rows(const cp_conv2d_depthwise *a, int64_t i, int64_t rows, int64_t packed_columns) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const int64_t down = d->stride_h * packed_columns * CP_PANEL, right = d->stride_w * CP_PANEL, pixels = rows * a->columns;
-    const int64_t parts = a->clip_taps ? pixels : cp_ceil_div(pixels, DEPTHWISE_PIXELS);
+    const int64_t parts = call->clip_taps ? pixels : cp_ceil_div(pixels, DEPTHWISE_PIXELS);
     const float *row = a->x + i * down;
     /* Worth its time where a tile is much of the map. */
-    const bool clip = d->border == CONVPOOL_BORDER_ZERO && (a->clip_taps || a->columns <= DEPTHWISE_PIXELS + 2);
+    const bool clip = d->border == CONVPOOL_BORDER_ZERO && (call->clip_taps || a->columns <= DEPTHWISE_PIXELS + 2);
     depthwise_taps taps = {
-        .weights = a->weights,
+        .weights = call->weights,
         .kw = d->kw,
         .y_end = d->kh,
         .x_end = d->kw,
@@ -199,7 +204,7 @@ static void depthwise_rows(const cp_conv2d_depthwise *a, int64_t i, int64_t rows
             }
         }
         if (clip) depthwise_clip(a, begin, last, &taps);
-#define DEPTHWISE_TILE(n) depthwise_tile(&taps, a->bias, x, a->acc + first * CP_PANEL, n)
+#define DEPTHWISE_TILE(n) depthwise_tile(&taps, call->bias, x, a->acc + first * CP_PANEL, n)
         switch (next - first) {
             CP_TILE_CASE(DEPTHWISE_TILE, 1)
             CP_TILE_CASE(DEPTHWISE_TILE, 2)
@@ -219,7 +224,8 @@ static void depthwise_rows(const cp_conv2d_depthwise *a, int64_t i, int64_t rows
 }
 
 static void CP_NAME(conv2d_depthwise)(const cp_conv2d_depthwise *a) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const int64_t packed_rows = (a->rows - 1) * d->stride_h + (d->kh - 1) * d->dilation_h + 1;
     const int64_t packed_columns = (a->columns - 1) * d->stride_w + (d->kw - 1) * d->dilation_w + 1;
     depthwise_pack(a, packed_rows, packed_columns);
@@ -233,13 +239,14 @@ static void CP_NAME(conv2d_depthwise)(const cp_conv2d_depthwise *a) {
             .channel = a->channel,
             .channels = a->channels,
             .spare = cp_spare_channels(d->dst_layout, d->out_channels, a->channel + a->channels),
-            .dst = a->dst + row * a->dst_strides.row + a->column * a->dst_strides.column,
-            .residual =
-                a->residual == NULL ? NULL : a->residual + row * a->residual_strides.row + a->column * a->residual_strides.column,
+            .dst = call->dst + row * call->dst_strides.row + a->column * call->dst_strides.column,
+            .residual = call->residual == NULL
+                            ? NULL
+                            : call->residual + row * call->residual_strides.row + a->column * call->residual_strides.column,
             .layout = d->dst_layout,
-            .dst_strides = a->dst_strides,
-            .residual_strides = a->residual_strides,
-            .activation = a->activation,
+            .dst_strides = call->dst_strides,
+            .residual_strides = call->residual_strides,
+            .activation = call->activation,
         };
         CP_NAME(conv2d_finish)(&finish);
     }

@@ -203,22 +203,24 @@ PLANES_WALKERS(5, 2)
 
 /* What is left to do of channel c, whose sums dst holds. */
 static void planes_finish(const cp_conv2d_depthwise *a, int64_t c) {
+    const cp_conv2d_call *call = &a->call;
     for (int64_t i = a->row; i < a->row + a->rows; i++) {
-        float *dst = a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
+        float *dst = call->dst + c * call->dst_strides.channel + i * call->dst_strides.row;
         const float *residual =
-            a->residual == NULL ? NULL : a->residual + c * a->residual_strides.channel + i * a->residual_strides.row;
+            call->residual == NULL ? NULL : call->residual + c * call->residual_strides.channel + i * call->residual_strides.row;
         for (int64_t j = 0; j < a->columns; j += 8) {
             const int64_t n = CP_MIN(8, a->columns - j);
             v8 y = v8_loadn(dst + j, n);
             if (residual != NULL) y = v8_add(y, v8_loadn(residual + j, n));
-            v8_storen(dst + j, v8_activate(y, &a->activation), n);
+            v8_storen(dst + j, v8_activate(y, &call->activation), n);
         }
     }
 }
 
 /* All rows of the channels, some side by side. */
 static void planes_narrow(const cp_conv2d_depthwise *a, planes_walk *walk, int64_t parts, planes_walker walker) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const int64_t multiplier = d->out_channels / d->in_channels, taps = d->kh * d->kw, lanes = CP_WIDE / parts;
     planes_parts p = {0};
     for (int by = -PLANES_MOVES; by <= PLANES_MOVES; by++) {
@@ -240,39 +242,40 @@ static void planes_narrow(const cp_conv2d_depthwise *a, planes_walk *walk, int64
     for (int64_t c = a->channel, end = c + a->channels; c < end; c += parts) {
         for (int64_t q = 0; q < parts; q++) {
             const int64_t channel = CP_MIN(c + q, end - 1); /* The last ones may compute one plane more than once. */
-            walk->weights[q] = a->weights + channel * taps;
-            walk->bias[q] = a->bias + channel;
-            p.src_at[q] = (channel / multiplier - c / multiplier) * a->src_strides.channel - q * lanes * d->stride_w % CP_WIDE;
-            p.dst_at[q] = (channel - c) * a->dst_strides.channel - q * lanes;
+            walk->weights[q] = call->weights + channel * taps;
+            walk->bias[q] = call->bias + channel;
+            p.src_at[q] = (channel / multiplier - c / multiplier) * call->src_strides.channel - q * lanes * d->stride_w % CP_WIDE;
+            p.dst_at[q] = (channel - c) * call->dst_strides.channel - q * lanes;
         }
-        walk->src = a->src + c / multiplier * a->src_strides.channel;
-        walk->dst = a->dst + c * a->dst_strides.channel + a->row * a->dst_strides.row;
+        walk->src = call->src + c / multiplier * call->src_strides.channel;
+        walk->dst = call->dst + c * call->dst_strides.channel + a->row * call->dst_strides.row;
         walker(walk);
     }
 }
 
 static void CP_NAME(conv2d_depthwise_width)(const cp_conv2d_depthwise *a) {
+    const cp_conv2d_call *call = &a->call;
     static const planes_walker walkers[2][2][4] = {
         {{planes_edge_3_1, planes_inside_3_1, planes_pair_3_1, planes_four_3_1},
          {planes_edge_3_2, planes_inside_3_2, planes_pair_3_2, planes_four_3_2}},
         {{planes_edge_5_1, planes_inside_5_1, planes_pair_5_1, planes_four_5_1},
          {planes_edge_5_2, planes_inside_5_2, planes_pair_5_2, planes_four_5_2}},
     };
-    const convpool_conv2d_desc *d = a->desc;
+    const convpool_conv2d_desc *d = call->desc;
     const planes_walker *walker = walkers[d->kh == 5][d->stride_w == 2];
     const int64_t multiplier = d->out_channels / d->in_channels, n = CP_MIN(CP_WIDE, a->columns);
     const int64_t inside_end = CP_MIN(a->columns, (d->iw - d->kw + d->pad_left) / d->stride_w + 1);
     const int64_t band = a->columns <= CP_WIDE ? a->rows : cp_share(a->rows, CP_PLANES_BAND);
-    const bool complete = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP;
+    const bool complete = call->residual == NULL && call->activation.kind == CONVPOOL_ACTIVATION_CLIP;
     planes_edge left, right;
     planes_edge_init(&left, 0, d);
     planes_edge_init(&right, a->columns - n, d);
     planes_walk walk = {
-        .src_row = a->src_strides.row,
+        .src_row = call->src_strides.row,
         .ih = d->ih,
-        .lo = complete ? a->activation.lo : -INFINITY,
-        .hi = complete ? a->activation.hi : INFINITY,
-        .dst_row = a->dst_strides.row,
+        .lo = complete ? call->activation.lo : -INFINITY,
+        .hi = complete ? call->activation.hi : INFINITY,
+        .dst_row = call->dst_strides.row,
         .n = n,
     };
     const int64_t parts = cp_planes_side_by_side(d, a->columns, CP_WIDE);
@@ -282,11 +285,11 @@ static void CP_NAME(conv2d_depthwise_width)(const cp_conv2d_depthwise *a) {
         return;
     }
     for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
-        const float *plane = a->src + c / multiplier * a->src_strides.channel - d->pad_left;
-        walk.weights[0] = a->weights + c * d->kh * d->kw;
-        walk.bias[0] = a->bias + c;
+        const float *plane = call->src + c / multiplier * call->src_strides.channel - d->pad_left;
+        walk.weights[0] = call->weights + c * d->kh * d->kw;
+        walk.bias[0] = call->bias + c;
         for (int64_t i = a->row; i < a->row + a->rows; i += band) {
-            float *dst = a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
+            float *dst = call->dst + c * call->dst_strides.channel + i * call->dst_strides.row;
             walk.rows = CP_MIN(band, a->row + a->rows - i);
             walk.top = i * d->stride_h - d->pad_top;
             walk.ahead = walk.rows * d->stride_h * walk.src_row;

@@ -105,7 +105,7 @@ static CP_INLINE void conv2d_image_copy(const conv2d_image_end *end, const float
 /* Both ends of all channels of a line, as far as blocks that cross the border reach. */
 static CP_NOINLINE void conv2d_image_ends(const conv2d_image *o, const float *line, float *ends) {
     const cp_conv2d_image *a = o->a;
-    for (int64_t c = 0; c < o->in_channels; c++, line += a->src_strides.channel, ends += 2 * a->end_columns) {
+    for (int64_t c = 0; c < o->in_channels; c++, line += a->call.src_strides.channel, ends += 2 * a->end_columns) {
         if (o->begin > 0) conv2d_image_copy(&o->end_of[0], line, ends);
         if (o->end < a->ow) conv2d_image_copy(&o->end_of[1], line, ends + a->end_columns);
     }
@@ -167,8 +167,9 @@ static CP_INLINE void conv2d_image_square(const conv2d_image *o, const conv2d_im
 /* Residual, activation and store of n columns of `count` outputs, where that is more than a clip. */
 static CP_NOINLINE void conv2d_image_finish(const conv2d_image *o, const float *acc, int64_t count, int64_t j, int64_t n) {
     const cp_conv2d_image *a = o->a;
-    const cp_activation activation = a->activation;
-    const int64_t dst_step = a->dst_strides.column, residual_step = a->residual_strides.column;
+    const cp_conv2d_call *call = &a->call;
+    const cp_activation activation = call->activation;
+    const int64_t dst_step = call->dst_strides.column, residual_step = call->residual_strides.column;
     for (int64_t k = 0; k < count; k++) {
         for (int64_t i = 0; i < n; i += 8) {
             float *dst = o->dst[k] + (j + i) * dst_step, t[8] = {0};
@@ -193,7 +194,7 @@ static CP_INLINE void conv2d_image_lines(const conv2d_image *o, const float *con
                                          const float *weights, vw (*acc)[IMAGE_VECTORS], const bool rows, const int count,
                                          const int vectors) {
     const int head = rows ? count - 1 : 0;
-    const int64_t kh = o->a->desc->kh;
+    const int64_t kh = o->a->call.desc->kh;
     CP_UNROLL
     for (int line = 0; line < head; line++, weights += taps->n) {
         conv2d_image_line(lines[line], vectors > 1 ? o->next[line] : NULL, taps, weights, acc, 0, line + 1, vectors);
@@ -225,7 +226,7 @@ static CP_INLINE void conv2d_image_tap(const conv2d_image *o, int64_t t, int64_t
 /* The sums along the rows of `count` lines from `line` on, kept and put into the ring. A `kernel` that is not 0 is not dilated. */
 static CP_INLINE void conv2d_image_across(const conv2d_image *o, int64_t line, int64_t j, const conv2d_image_source *source,
                                           vw (*sums)[IMAGE_VECTORS], const int count, const int vectors, const int kernel) {
-    const convpool_conv2d_desc *d = o->a->desc;
+    const convpool_conv2d_desc *d = o->a->call.desc;
     const float *lines[IMAGE_ROWS];
     float *to[IMAGE_ROWS];
     CP_UNROLL
@@ -251,7 +252,7 @@ static CP_INLINE void conv2d_image_across(const conv2d_image *o, int64_t line, i
 /* Sums along the rows, then along the columns, where registers hold the latest of the former if there are enough. */
 static CP_INLINE void conv2d_image_separable(const conv2d_image *o, int64_t j, const conv2d_image_source *source,
                                              vw (*acc)[IMAGE_VECTORS], const int count, const int vectors, const int kernel) {
-    const convpool_conv2d_desc *d = o->a->desc;
+    const convpool_conv2d_desc *d = o->a->call.desc;
     vw sums[IMAGE_ROWS][IMAGE_VECTORS];
     conv2d_image_across(o, d->kh - 1, j, source, sums, count, vectors, kernel);
     if (kernel == 0) {
@@ -287,7 +288,8 @@ static CP_INLINE void conv2d_image_separable(const conv2d_image *o, int64_t j, c
 static CP_INLINE void conv2d_image_block(const conv2d_image *o, int64_t j, const conv2d_image_source *source, const bool rows,
                                          const int count, const int vectors, const int kernel, const bool separable) {
     const cp_conv2d_image *a = o->a;
-    const int64_t kh = a->desc->kh, kw = a->desc->kw;
+    const cp_conv2d_call *call = &a->call;
+    const int64_t kh = call->desc->kh, kw = call->desc->kw;
     vw acc[IMAGE_ROWS][IMAGE_VECTORS];
     if (kernel == IMAGE_SUMS) {
         conv2d_image_across(o, o->first_sum, j, source, acc, count, vectors, 0);
@@ -311,15 +313,15 @@ static CP_INLINE void conv2d_image_block(const conv2d_image *o, int64_t j, const
             .offset = source->offset[last],
             .weights_step = rows ? -kw * channels : o->in_channels * kh * kw,
             .at = source->at + cb * source->channel,
-            .next = source->next + cb * a->src_strides.channel,
+            .next = source->next + cb * call->src_strides.channel,
             .channels = channels,
-            .channel_step = a->src_strides.channel,
+            .channel_step = call->src_strides.channel,
         };
         conv2d_image_lines(o, source->lines, &taps, o->weights + cb * kh * kw, acc, rows, count, vectors);
     }
     if (o->plain) {
         if (o->clips) {
-            const vw lo = vw_set1(a->activation.lo), hi = vw_set1(a->activation.hi);
+            const vw lo = vw_set1(call->activation.lo), hi = vw_set1(call->activation.hi);
             CP_UNROLL
             for (int k = 0; k < count; k++) {
                 CP_UNROLL
@@ -356,11 +358,12 @@ static CP_INLINE void conv2d_image_block(const conv2d_image *o, int64_t j, const
 static CP_INLINE void conv2d_image_columns(const conv2d_image *o, const bool rows, const int count, const int kernel,
                                            const bool separable) {
     const cp_conv2d_image *a = o->a;
-    const int64_t pad = a->desc->pad_left;
+    const cp_conv2d_call *call = &a->call;
+    const int64_t pad = call->desc->pad_left;
     for (int64_t j = 0; j < a->ow;) {
         const bool wide = j + IMAGE_COLUMNS <= a->ow && (j > 0 || o->lead == CP_WIDE);
         const int64_t first = wide ? j : CP_MIN(j, a->ow - CP_WIDE), columns = wide ? IMAGE_COLUMNS : CP_WIDE;
-        conv2d_image_source source = {o->lines, first - pad, a->src_strides.channel, o->inside, CP_MAX(0, first - pad)};
+        conv2d_image_source source = {o->lines, first - pad, call->src_strides.channel, o->inside, CP_MAX(0, first - pad)};
         if (first < o->begin || first + columns > o->end) {
             source.lines = o->ends;
             source.at = first < o->begin ? first : a->end_columns + first - o->right;
@@ -401,9 +404,9 @@ IMAGE_COLUMNS_OF(separable1, true, 1, 0, true)
 
 /* The line that tap row `line` of output row i reads; NULL for one outside. */
 static CP_INLINE const float *conv2d_image_row(const conv2d_image *o, int64_t i, int64_t line) {
-    const convpool_conv2d_desc *d = o->a->desc;
+    const convpool_conv2d_desc *d = o->a->call.desc;
     const int64_t y = i - d->pad_top + line * d->dilation_h, row = y < d->ih + d->pad_bottom ? cp_border(d->border, y, d->ih) : -1;
-    return row < 0 ? NULL : o->src + row * o->a->src_strides.row;
+    return row < 0 ? NULL : o->src + row * o->a->call.src_strides.row;
 }
 
 /* The copies of the ends of a line, in the ring; NULL for one outside. */
@@ -423,7 +426,7 @@ static CP_INLINE const float *conv2d_image_held(conv2d_image *o, const float *li
  * itself. Lines outside are zeros. */
 static void conv2d_image_ring(conv2d_image *o, int64_t from, int64_t lines) {
     const cp_conv2d_image *a = o->a;
-    const int64_t kh = a->desc->kh, ring = kh + IMAGE_ROWS - 1;
+    const int64_t kh = a->call.desc->kh, ring = kh + IMAGE_ROWS - 1;
     const int64_t pitch = cp_ceil_div(a->ow, CP_WIDE) * CP_WIDE;
     const float *zeros = a->sums + ring * pitch;
     for (int64_t line = 0; line < lines; line++) {
@@ -449,7 +452,8 @@ static void conv2d_image_outputs(conv2d_image *o, int64_t i, int64_t from, const
         {conv2d_image_separable3x3, conv2d_image_separable5x5, conv2d_image_separable7x7},
     };
     const cp_conv2d_image *a = o->a;
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const int64_t lines = d->kh + (rows ? count - 1 : 0), next = rows ? count * d->dilation_h : 1;
     bool whole = true;
     for (int64_t line = 0; line < lines; line++) {
@@ -463,8 +467,8 @@ static void conv2d_image_outputs(conv2d_image *o, int64_t i, int64_t from, const
     }
     for (int k = 0; k < count; k++) {
         const int64_t row = rows ? i + k * d->dilation_h : i, first = rows ? 0 : k;
-        o->dst[k] = o->dst_plane[first] + row * a->dst_strides.row;
-        if (a->residual != NULL) o->residual[k] = o->residual_plane[first] + row * a->residual_strides.row;
+        o->dst[k] = o->dst_plane[first] + row * call->dst_strides.row;
+        if (call->residual != NULL) o->residual[k] = o->residual_plane[first] + row * call->residual_strides.row;
     }
     o->lead = CP_WIDE - (o->stream ? (int64_t)((uintptr_t)o->dst[0] / sizeof(float) % CP_WIDE) : 0);
     if (a->separable) conv2d_image_ring(o, from, lines);
@@ -476,29 +480,30 @@ static void conv2d_image_outputs(conv2d_image *o, int64_t i, int64_t from, const
 }
 
 static void CP_NAME(conv2d_image)(const cp_conv2d_image *a) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const int64_t in_channels = d->in_channels / d->groups, end = a->row + a->rows, step = d->dilation_h;
     conv2d_image o;
     o.a = a;
-    o.src = a->src + a->channel / (d->out_channels / d->groups) * in_channels * a->src_strides.channel;
+    o.src = call->src + a->channel / (d->out_channels / d->groups) * in_channels * call->src_strides.channel;
     o.in_channels = in_channels;
     o.kernel = in_channels == 1 && d->kh == d->kw && d->dilation_w == 1 && (d->kw == 3 || d->kw == 5 || d->kw == 7) ? d->kw : 0;
     o.begin = d->pad_left;
     o.end = d->iw + d->pad_left - (d->kw - 1) * d->dilation_w;
     o.right = CP_MAX(0, o.end - IMAGE_COLUMNS + 1);
-    o.weights = a->weights + a->channel * (a->separable ? d->kw + d->kh : in_channels * d->kh * d->kw);
+    o.weights = call->weights + a->channel * (a->separable ? d->kw + d->kh : in_channels * d->kh * d->kw);
     if (a->separable)
         memset(a->sums + (d->kh + IMAGE_ROWS - 1) * cp_ceil_div(a->ow, CP_WIDE) * CP_WIDE, 0, (size_t)d->iw * sizeof(float));
-    o.plain = a->residual == NULL && a->activation.kind == CONVPOOL_ACTIVATION_CLIP && a->dst_strides.column == 1;
-    o.clips = a->activation.lo > -INFINITY || a->activation.hi < INFINITY;
-    o.stream = a->stream && o.plain && (a->channels > 1 ? a->dst_strides.channel : step * a->dst_strides.row) % CP_WIDE == 0;
+    o.plain = call->residual == NULL && call->activation.kind == CONVPOOL_ACTIVATION_CLIP && call->dst_strides.column == 1;
+    o.clips = call->activation.lo > -INFINITY || call->activation.hi < INFINITY;
+    o.stream = a->stream && o.plain && (a->channels > 1 ? call->dst_strides.channel : step * call->dst_strides.row) % CP_WIDE == 0;
     for (int64_t k = 0; k < IMAGE_ROWS; k++) {
         const int64_t channel = a->channel + (a->channels > 1 ? CP_MIN(k, a->channels - 1) : 0);
-        o.bias[k] = a->bias[channel];
-        o.dst_plane[k] = a->dst + cp_channel_offset(d->dst_layout, a->dst_strides.channel, channel);
+        o.bias[k] = call->bias[channel];
+        o.dst_plane[k] = call->dst + cp_channel_offset(d->dst_layout, call->dst_strides.channel, channel);
         o.residual[k] = NULL;
-        if (a->residual != NULL) {
-            o.residual_plane[k] = a->residual + cp_channel_offset(d->dst_layout, a->residual_strides.channel, channel);
+        if (call->residual != NULL) {
+            o.residual_plane[k] = call->residual + cp_channel_offset(d->dst_layout, call->residual_strides.channel, channel);
         }
     }
     for (int64_t slot = 0; slot < a->end_lines; slot++) o.held[slot] = NULL;
@@ -509,7 +514,7 @@ static void CP_NAME(conv2d_image)(const cp_conv2d_image *a) {
         const int64_t channels = last ? (in_channels - 1) % CP_BLOCK + 1 : CP_BLOCK;
         for (int64_t t = 0; t < d->kw * channels; t++) {
             const int64_t x = t / channels * d->dilation_w, c = t % channels;
-            o.inside[last][t] = x + c * a->src_strides.channel;
+            o.inside[last][t] = x + c * call->src_strides.channel;
             o.copied[last][t] = x + c * 2 * a->end_columns;
         }
     }

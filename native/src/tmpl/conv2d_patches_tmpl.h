@@ -14,7 +14,7 @@ enum { PATCHES_PIXELS = 2 * CP_WIDE };
 /* A row of the band from column x of src on, for a stride of 1, 2 or 4; columns in the border are zeros. */
 static CP_INLINE void patches_split(const cp_conv2d_patches *a, const float *row, int64_t x, const int64_t step, float *to) {
     const cp_patches_band *band = &a->layout;
-    const int64_t iw = a->desc->iw, end = x + band->columns;
+    const int64_t iw = a->call.desc->iw, end = x + band->columns;
     for (; x < end; x += step * CP_WIDE, to += CP_WIDE) {
         vw in[4], even[2], odd[2];
         const bool inside = x >= 0 && x + step * CP_WIDE <= iw;
@@ -43,7 +43,7 @@ static CP_INLINE void patches_split(const cp_conv2d_patches *a, const float *row
 
 /* A row of the band of one channel; zeros where there is no row. */
 static void patches_band_row(const cp_conv2d_patches *a, const float *row, float *to) {
-    const convpool_conv2d_desc *d = a->desc;
+    const convpool_conv2d_desc *d = a->call.desc;
     const cp_patches_band *band = &a->layout;
     const int64_t step = d->stride_w, x = band->column * step - d->pad_left;
     const bool vectors = step == 1 || step == 2 || step == 4;
@@ -68,18 +68,19 @@ static void patches_band_row(const cp_conv2d_patches *a, const float *row, float
 }
 
 static void patches_band(const cp_conv2d_patches *a) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const cp_patches_band *band = &a->layout;
     const int64_t first = band->row * d->stride_h - d->pad_top;
     for (int64_t c = 0; c < a->in_channels; c++) {
-        const float *src = a->src + c * a->src_strides.channel;
+        const float *src = call->src + c * call->src_strides.channel;
         float *to = a->band + c * band->plane;
         const int64_t runs = band->sparse ? d->kh : 1, rows = band->rows / runs;
         for (int64_t run = 0; run < runs; run++) {
             for (int64_t i = 0; i < rows; i++, to += band->phases * band->phase) {
                 const int64_t at = run * d->dilation_h + i * (band->sparse ? d->stride_h : 1);
                 const int64_t y = cp_border(d->border, first + at, d->ih);
-                patches_band_row(a, y < 0 ? NULL : src + y * a->src_strides.row, to);
+                patches_band_row(a, y < 0 ? NULL : src + y * call->src_strides.row, to);
             }
         }
     }
@@ -133,9 +134,10 @@ static CP_NOINLINE void patches_copy(const cp_conv2d_patches *a, int64_t first, 
 
 /* Up to one vector of kernels of one tap where rows follow each other without gaps, from the planes, twice. */
 static void patches_copy_lone(const cp_conv2d_patches *a, const cp_patches_tile *tile) {
-    const float *from = a->src + a->first + tile->pixel[0];
+    const cp_conv2d_call *call = &a->call;
+    const float *from = call->src + a->first + tile->pixel[0];
     float *to = a->band + tile->x[0];
-    for (int64_t c = 0; c < a->in_channels; c++, from += a->src_strides.channel, to += PATCHES_PIXELS) {
+    for (int64_t c = 0; c < a->in_channels; c++, from += call->src_strides.channel, to += PATCHES_PIXELS) {
         const vw x = vw_loadn(from, CP_MIN(CP_WIDE, a->pixels));
         vw_store(to, x);
         vw_store(to + CP_WIDE, x);
@@ -152,9 +154,10 @@ typedef struct patches_vectors {
 } patches_vectors;
 
 static patches_vectors patches_vectors_of(const cp_conv2d_patches *a) {
-    const int64_t outputs = a->desc->out_channels / a->desc->groups; /* not of a call: others use what it has copied */
+    const cp_conv2d_call *call = &a->call;
+    const int64_t outputs = call->desc->out_channels / call->desc->groups; /* not of a call: others use what it has copied */
     const int64_t lanes = cp_ceil_div(a->columns, CP_WIDE) * CP_WIDE, copy = CP_WIDE * 3 / 4; /* as many channels' products */
-    const bool rows = a->desc->kh * a->desc->kw > 1 && !a->layout.gapless && a->columns >= CP_WIDE &&
+    const bool rows = call->desc->kh * call->desc->kw > 1 && !a->layout.gapless && a->columns >= CP_WIDE &&
                       (lanes - a->columns) * outputs < copy * CP_MIN(a->columns, PATCHES_PIXELS);
     patches_vectors v = {.row = rows ? a->columns : a->pixels};
     v.a_row = cp_ceil_div(v.row, CP_WIDE);
@@ -165,8 +168,9 @@ static patches_vectors patches_vectors_of(const cp_conv2d_patches *a) {
 
 /* Finds out where tiles read, and copies what has to be. */
 static void patches_tiles(const cp_conv2d_patches *a, bool flat, const patches_vectors *vectors) {
+    const cp_conv2d_call *call = &a->call;
     const cp_patches_band *band = &a->layout;
-    const bool pointwise = a->desc->kh * a->desc->kw == 1, rows = vectors->row < a->pixels;
+    const bool pointwise = call->desc->kh * call->desc->kw == 1, rows = vectors->row < a->pixels;
     const int64_t pitch = band->row_step * band->phases * band->phase;
     const int64_t origin = a->first - band->row * a->columns - band->column;
     float *x = a->x;
@@ -200,24 +204,26 @@ static void patches_tiles(const cp_conv2d_patches *a, bool flat, const patches_v
 
 /* Whether rows of outputs follow each other without gaps, and so are one row. */
 static CP_INLINE bool patches_gapless(const cp_conv2d_patches *a) {
-    return a->dst_strides.row == a->columns && (a->residual == NULL || a->residual_strides.row == a->columns);
+    const cp_conv2d_call *call = &a->call;
+    return call->dst_strides.row == a->columns && (call->residual == NULL || call->residual_strides.row == a->columns);
 }
 
 /* Outputs [p, p + n) of one channel, from memory: any activation, rows with gaps. */
 static CP_NOINLINE void patches_finish(const cp_conv2d_patches *a, const float *acc, int64_t channel, int64_t p, int64_t n) {
+    const cp_conv2d_call *call = &a->call;
     const bool gapless = patches_gapless(a);
     while (n > 0) {
         const int64_t row = gapless ? 0 : p / a->columns, column = p - row * a->columns;
         const int64_t pixels = gapless ? n : CP_MIN(n, a->columns - column);
-        float *dst = a->dst + channel * a->dst_strides.channel + row * a->dst_strides.row + column;
-        const float *residual = a->residual == NULL
-                                    ? NULL
-                                    : a->residual + channel * a->residual_strides.channel + row * a->residual_strides.row + column;
+        float *dst = call->dst + channel * call->dst_strides.channel + row * call->dst_strides.row + column;
+        const float *residual = call->residual == NULL ? NULL
+                                                       : call->residual + channel * call->residual_strides.channel +
+                                                             row * call->residual_strides.row + column;
         for (int64_t j = 0; j < pixels; j += 8) {
             const int64_t m = CP_MIN(8, pixels - j);
             v8 y = v8_loadn(acc + j, m);
             if (residual != NULL) y = v8_add(y, v8_loadn(residual + j, m));
-            v8_storen(dst + j, v8_activate(y, &a->activation), m);
+            v8_storen(dst + j, v8_activate(y, &call->activation), m);
         }
         acc += pixels;
         p += pixels;
@@ -237,17 +243,18 @@ static CP_INLINE void patches_step(vw in0, vw in1, const float *w, const int vec
 /* `fresh`: the tile is read from planes, copied for the channels that follow, and the next one's lines fetched meanwhile. */
 static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_tile *tile, int64_t channel, int64_t lanes,
                                    bool simple, const bool fresh, const int vectors, const int channels) {
+    const cp_conv2d_call *call = &a->call;
     vw acc[CP_TILE][2];
-    const float *w = a->weights + channel * a->products, *x[2] = {a->band + tile->x[0], a->band + tile->x[1]};
+    const float *w = call->weights + channel * a->products, *x[2] = {a->band + tile->x[0], a->band + tile->x[1]};
     CP_UNROLL
     for (int o = 0; o < channels; o++) {
-        acc[o][0] = acc[o][1] = vw_set1(a->bias[channel + o]);
+        acc[o][0] = acc[o][1] = vw_set1(call->bias[channel + o]);
     }
     if (fresh) {
-        const float *plane = a->src + a->first + tile->pixel[0];
+        const float *plane = call->src + a->first + tile->pixel[0];
         const int64_t second = tile->pixel[1] - tile->pixel[0];
         float *copy = a->band + tile->x[0];
-        for (int64_t k = 0; k < a->products; k++, w += channels, plane += a->src_strides.channel, copy += PATCHES_PIXELS) {
+        for (int64_t k = 0; k < a->products; k++, w += channels, plane += call->src_strides.channel, copy += PATCHES_PIXELS) {
             const vw in0 = vw_load(plane), in1 = vw_load(plane + second);
             CP_PREFETCH(plane + PATCHES_PIXELS);
             CP_PREFETCH(plane + PATCHES_PIXELS + CP_WIDE);
@@ -280,24 +287,25 @@ static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_
         }
         return;
     }
-    const vw lo = vw_set1(a->activation.lo), hi = vw_set1(a->activation.hi);
+    const vw lo = vw_set1(call->activation.lo), hi = vw_set1(call->activation.hi);
     CP_UNROLL
     for (int q = 0; q < vectors; q++) {
         const int64_t p = a->first + tile->pixel[q];
-        float *dst = a->dst + channel * a->dst_strides.channel + p;
-        const float *residual = a->residual == NULL ? NULL : a->residual + channel * a->residual_strides.channel + p;
+        float *dst = call->dst + channel * call->dst_strides.channel + p;
+        const float *residual = call->residual == NULL ? NULL : call->residual + channel * call->residual_strides.channel + p;
         CP_UNROLL
         for (int o = 0; o < channels; o++) {
             vw y = acc[o][q];
-            if (residual != NULL) y = vw_add(y, vw_load(residual + o * a->residual_strides.channel));
-            vw_store(dst + o * a->dst_strides.channel, vw_clip(y, lo, hi));
+            if (residual != NULL) y = vw_add(y, vw_load(residual + o * call->residual_strides.channel));
+            vw_store(dst + o * call->dst_strides.channel, vw_clip(y, lo, hi));
         }
     }
 }
 
 /* One output at a time with the taps in the padding left out, for weights that are not finite. */
 static void patches_clipped(const cp_conv2d_patches *a) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const int64_t parts = cp_ceil_div(a->channels, CP_TILE);
     for (int64_t p = a->first; p < a->first + a->pixels; p++) {
         const int64_t y = p / a->columns * d->stride_h - d->pad_top, x = p % a->columns * d->stride_w - d->pad_left;
@@ -309,17 +317,17 @@ static void patches_clipped(const cp_conv2d_patches *a) {
                 begin = end;
                 end = ++part * a->channels / parts;
             }
-            float acc = a->bias[o];
+            float acc = call->bias[o];
             for (int64_t block = 0; block < a->in_channels; block += CP_BLOCK) {
                 const int64_t width = CP_MIN(CP_BLOCK, a->in_channels - block);
-                const float *weights = a->weights + begin * a->products + block * d->kh * d->kw * (end - begin) + o - begin;
+                const float *weights = call->weights + begin * a->products + block * d->kh * d->kw * (end - begin) + o - begin;
                 for (int64_t ky = y_begin; ky < y_end; ky++) {
                     for (int64_t kx = x_begin; kx < x_end; kx++) {
-                        const float *src = a->src + block * a->src_strides.channel + (y + ky * d->dilation_h) * a->src_strides.row +
-                                           x + kx * d->dilation_w;
+                        const float *src = call->src + block * call->src_strides.channel +
+                                           (y + ky * d->dilation_h) * call->src_strides.row + x + kx * d->dilation_w;
                         const float *w = weights + (ky * d->kw + kx) * width * (end - begin);
                         for (int64_t c = 0; c < width; c++) {
-                            acc = cp_fma(src[c * a->src_strides.channel], w[c * (end - begin)], acc);
+                            acc = cp_fma(src[c * call->src_strides.channel], w[c * (end - begin)], acc);
                         }
                     }
                 }
@@ -330,11 +338,12 @@ static void patches_clipped(const cp_conv2d_patches *a) {
 }
 
 static void CP_NAME(conv2d_patches)(const cp_conv2d_patches *a) {
+    const cp_conv2d_call *call = &a->call;
     const patches_vectors vectors = patches_vectors_of(a);
     const int64_t tiles = cp_ceil_div(vectors.n, 2), parts = cp_ceil_div(a->channels, CP_TILE);
-    const bool simple = a->activation.kind == CONVPOOL_ACTIVATION_CLIP && patches_gapless(a) && vectors.lanes == CP_WIDE;
-    const bool flat = a->flat && a->src_strides.row == a->desc->iw;
-    if (a->clip_taps) {
+    const bool simple = call->activation.kind == CONVPOOL_ACTIVATION_CLIP && patches_gapless(a) && vectors.lanes == CP_WIDE;
+    const bool flat = a->flat && call->src_strides.row == call->desc->iw;
+    if (call->clip_taps) {
         patches_clipped(a);
         return;
     }

@@ -14,7 +14,7 @@ typedef struct conv2d_channel {
 } conv2d_channel;
 
 static CP_INLINE int64_t conv2d_channel_offset(const conv2d_channel *o, int64_t c) {
-    return cp_channel_offset(o->a->desc->src_layout, o->a->src_strides.channel, o->first + c);
+    return cp_channel_offset(o->a->call.desc->src_layout, o->a->call.src_strides.channel, o->first + c);
 }
 
 /* Taps of output row i: within the image, or all of them where the border is not zero. */
@@ -26,27 +26,29 @@ static CP_INLINE void conv2d_row_taps(const convpool_conv2d_desc *d, int64_t i, 
 
 /* Row that tap ty of output row i reads, as floats from the plane's beginning. */
 static CP_INLINE int64_t conv2d_row_offset(const cp_conv2d_width *a, int64_t i, int64_t ty) {
-    const convpool_conv2d_desc *d = a->desc;
-    return cp_border(d->border, i * d->stride_h - d->pad_top + ty * d->dilation_h, d->ih) * a->src_strides.row;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
+    return cp_border(d->border, i * d->stride_h - d->pad_top + ty * d->dilation_h, d->ih) * call->src_strides.row;
 }
 
 /* One pixel, wherever its window lies. */
 static float conv2d_pixel(const conv2d_channel *o, int64_t i, int64_t j) {
     const cp_conv2d_width *a = o->a;
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     int64_t y_begin, y_end;
     conv2d_row_taps(d, i, &y_begin, &y_end);
     float acc = o->bias;
     for (int64_t cb = 0; cb < o->count; cb += CP_BLOCK) {
         const int64_t c_end = CP_MIN(cb + CP_BLOCK, o->count);
         for (int64_t ty = y_begin; ty < y_end; ty++) {
-            const float *row = a->src + conv2d_row_offset(a, i, ty);
+            const float *row = call->src + conv2d_row_offset(a, i, ty);
             for (int64_t tx = 0; tx < d->kw; tx++) {
                 const int64_t x = cp_border(d->border, j * d->stride_w - d->pad_left + tx * d->dilation_w, d->iw);
                 if (x < 0) continue;
                 for (int64_t c = cb; c < c_end; c++) {
                     const float w = o->weights[(c * d->kh + ty) * d->kw + tx];
-                    acc = cp_fma(row[conv2d_channel_offset(o, c) + x * a->src_strides.column], w, acc);
+                    acc = cp_fma(row[conv2d_channel_offset(o, c) + x * call->src_strides.column], w, acc);
                 }
             }
         }
@@ -59,8 +61,9 @@ static float conv2d_pixel(const conv2d_channel *o, int64_t i, int64_t j) {
 static CP_INLINE void conv2d_width_block(const conv2d_channel *o, int64_t i, int64_t j, int64_t y_begin, int64_t y_end, v8 *acc,
                                          const int rows, const int64_t step, const bool edge) {
     const cp_conv2d_width *a = o->a;
-    const convpool_conv2d_desc *d = a->desc;
-    const int64_t column = a->src_strides.column, taps = d->kh * d->kw, left = j * d->stride_w - d->pad_left;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
+    const int64_t column = call->src_strides.column, taps = d->kh * d->kw, left = j * d->stride_w - d->pad_left;
     CP_UNROLL
     for (int k = 0; k < rows; k++) acc[k] = v8_set1(o->bias);
     for (int64_t cb = 0; cb < o->count; cb += CP_BLOCK) {
@@ -71,7 +74,7 @@ static CP_INLINE void conv2d_width_block(const conv2d_channel *o, int64_t i, int
             const float *weights = o->weights + (cb * d->kh + ty) * d->kw;
             const float *row[WINDOW_ROWS];
             CP_UNROLL
-            for (int k = 0; k < rows; k++) row[k] = a->src + conv2d_row_offset(a, i + k, ty) + left * column;
+            for (int k = 0; k < rows; k++) row[k] = call->src + conv2d_row_offset(a, i + k, ty) + left * column;
             for (int64_t tx = 0; tx < d->kw; tx++, weights++) {
                 const int64_t x = tx * d->dilation_w;
                 for (int64_t c = 0; c < channels; c++) {
@@ -97,26 +100,27 @@ typedef struct conv2d_columns {
 
 /* Residual, activation and store of `rows` x n outputs from (i, j) on. */
 static CP_INLINE void conv2d_width_store(const cp_conv2d_width *a, const v8 *acc, const int rows, int64_t n, int64_t i, int64_t j) {
-    const cp_activation activation = a->activation;
-    float *dst = a->dst + i * a->dst_strides.row + j * a->dst_strides.column;
-    const float *residual = a->residual;
-    if (residual != NULL) residual += i * a->residual_strides.row + j * a->residual_strides.column;
+    const cp_conv2d_call *call = &a->call;
+    const cp_activation activation = call->activation;
+    float *dst = call->dst + i * call->dst_strides.row + j * call->dst_strides.column;
+    const float *residual = call->residual;
+    if (residual != NULL) residual += i * call->residual_strides.row + j * call->residual_strides.column;
     CP_UNROLL
-    for (int k = 0; k < rows; k++, dst += a->dst_strides.row) {
+    for (int k = 0; k < rows; k++, dst += call->dst_strides.row) {
         v8 y = acc[k];
         if (residual != NULL) {
             float t[8] = {0};
-            for (int64_t p = 0; p < n; p++) t[p] = residual[p * a->residual_strides.column];
+            for (int64_t p = 0; p < n; p++) t[p] = residual[p * call->residual_strides.column];
             y = v8_add(y, v8_load(t));
-            residual += a->residual_strides.row;
+            residual += call->residual_strides.row;
         }
         y = v8_activate(y, &activation);
-        if (n == 8 && a->dst_strides.column == 1) {
+        if (n == 8 && call->dst_strides.column == 1) {
             v8_store(dst, y);
         } else {
             float t[8];
             v8_store(t, y);
-            for (int64_t p = 0; p < n; p++) dst[p * a->dst_strides.column] = t[p];
+            for (int64_t p = 0; p < n; p++) dst[p * call->dst_strides.column] = t[p];
         }
     }
 }
@@ -149,7 +153,7 @@ static CP_INLINE void conv2d_width_rows(const conv2d_channel *o, const conv2d_co
 /* All rows of the task: four at a time where their taps read existing rows, else one by one. */
 static CP_INLINE void conv2d_width_task(const conv2d_channel *o, const conv2d_columns *columns, const int64_t step) {
     const cp_conv2d_width *a = o->a;
-    const convpool_conv2d_desc *d = a->desc;
+    const convpool_conv2d_desc *d = a->call.desc;
     const int64_t rows_end = a->row + a->rows;
     for (int64_t i = a->row; i < rows_end;) {
         int64_t y_begin, y_end, last_begin, last_end;
@@ -170,12 +174,13 @@ static CP_INLINE void conv2d_width_task(const conv2d_channel *o, const conv2d_co
 }
 
 static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
-    const convpool_conv2d_desc *d = a->desc;
+    const cp_conv2d_call *call = &a->call;
+    const convpool_conv2d_desc *d = call->desc;
     const int64_t in_channels = d->in_channels / d->groups, channel = a->out_channel;
-    const int64_t step = a->ow == 1 ? 1 : d->stride_w * a->src_strides.column; /* A lone column has no next one to step to. */
+    const int64_t step = a->ow == 1 ? 1 : d->stride_w * call->src_strides.column; /* A lone column has no next one to step to. */
     const conv2d_channel o = {.a = a,
-                              .weights = a->weights + channel * in_channels * d->kh * d->kw,
-                              .bias = a->bias[channel],
+                              .weights = call->weights + channel * in_channels * d->kh * d->kw,
+                              .bias = call->bias[channel],
                               .first = channel / (d->out_channels / d->groups) * in_channels,
                               .count = in_channels};
     const int64_t last = d->iw - 1 - (d->kw - 1) * d->dilation_w + d->pad_left;
@@ -183,11 +188,11 @@ static void CP_NAME(conv2d_width)(const cp_conv2d_width *a) {
         .begin = cp_ceil_div(d->pad_left, d->stride_w),
         .end = last < 0 ? 0 : last / d->stride_w + 1,
         .n = CP_MIN(8, a->ow),
-        .masks = d->border == CONVPOOL_BORDER_ZERO && !a->clip_taps && a->src_strides.column == 1 && step <= 2,
+        .masks = d->border == CONVPOOL_BORDER_ZERO && !call->clip_taps && call->src_strides.column == 1 && step <= 2,
     };
     if (step == 1) {
         conv2d_width_task(&o, &columns, 1);
-    } else if (step == 2 && a->src_strides.column == 1) {
+    } else if (step == 2 && call->src_strides.column == 1) {
         conv2d_width_task(&o, &columns, 2);
     } else {
         conv2d_width_task(&o, &columns, step);
