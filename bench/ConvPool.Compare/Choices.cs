@@ -1,3 +1,5 @@
+using ConvPool.Shapes;
+
 namespace ConvPool.Compare;
 
 /// <summary>
@@ -10,19 +12,21 @@ internal static class Choices
     private const int WorstListed = 10;
     private const int InputSeed = 2;
 
-    private sealed record Choice(string Family, string Layer, Timing Chosen, Timing Best)
+    private sealed record Choice(string Family, string Layer, MeasuredConvolution Measured, Algorithm Chosen)
     {
-        public double OverBest => Chosen.MinMicroseconds / Best.MinMicroseconds;
+        public Algorithm Best => Measured.Microseconds.MinBy(time => time.Value).Key;
+
+        public double OverBest => Measured.OverBest(Chosen);
     }
 
     /// <summary>Measures <paramref name="count"/> convolutions of the sweep's families with one thread.</summary>
-    public static void Run(int count, int seed, string? filter, Report report)
+    public static void Run(int count, int seed, string? filter, InstructionSet instructionSet, Report report)
     {
         Console.WriteLine($"{count} random convolutions by each algorithm, seed {seed}");
         var choices = new List<Choice>();
         foreach (var (family, graph) in Sweep.Convolutions(count, seed, filter))
         {
-            choices.Add(Measure(family, graph));
+            choices.Add(Measure(family, graph, instructionSet));
             if (choices.Count % 25 == 0)
             {
                 Console.WriteLine($"[{choices.Count}/{count}]");
@@ -41,35 +45,42 @@ internal static class Choices
             .Take(WorstListed))
         {
             worst.Add(
-                choice.Layer, choice.Chosen.Name, $"{choice.Chosen.MinMicroseconds:F1}", choice.Best.Name,
-                $"{choice.Best.MinMicroseconds:F1}", $"{choice.OverBest:F2}");
+                choice.Layer, $"{choice.Chosen}", $"{choice.Measured.Microseconds[choice.Chosen]:F1}", $"{choice.Best}",
+                $"{choice.Measured.Microseconds[choice.Best]:F1}", $"{choice.OverBest:F2}");
         }
 
         Console.WriteLine($"\n{worst.ToText()}\n{byFamily.ToText()}");
-        report.Write("choices", $"{count} layers, seed {seed}, 1 thread.\n\n{byFamily.ToMarkdown()}\n{worst.ToMarkdown()}");
+        if (instructionSet == InstructionSet.Best)
+        {
+            report.Write("choices", $"{count} layers, seed {seed}, 1 thread.\n\n{byFamily.ToMarkdown()}\n{worst.ToMarkdown()}");
+        }
+
+        var measured = instructionSet == InstructionSet.Best ? ConvPoolRuntime.InstructionSet : instructionSet;
+        report.WriteShapes(
+            MeasuredConvolution.FileName(measured),
+            choices.Select(choice => choice.Measured.ToLine()).Prepend(MeasuredConvolution.Header));
     }
 
     private static void AddSummary(Table table, string name, IReadOnlyCollection<Choice> choices) => table.Add(
         name, $"{choices.Count}", $"{choices.Count(choice => choice.OverBest <= Within) / (double)choices.Count:P0}",
         $"{choices.Max(choice => choice.OverBest):F2}");
 
-    private static Choice Measure(string family, Graph graph)
+    private static Choice Measure(string family, Graph graph, InstructionSet instructionSet)
     {
         using var input = new TensorBuffer(graph.Input.Length);
         Values.FillNormal(new Random(InputSeed), input.Span, 1);
-        var contenders = new List<IContender>();
+        var contenders = new List<ConvPoolContender>();
         try
         {
-            using var auto = Create(graph, input, Algorithm.Auto)!;
-            var chosen = auto.Algorithms[0];
+            using var auto = Create(graph, input, Algorithm.Auto, instructionSet)!;
             contenders.AddRange(Enum.GetValues<Algorithm>()
                 .Where(algorithm => algorithm != Algorithm.Auto)
-                .Select(algorithm => Create(graph, input, algorithm))
-                .OfType<IContender>());
-            var timings = Timer.Measure(contenders, 1, SecondsPerLayer);
-            return new Choice(
-                family, graph.Name, timings.Single(timing => timing.Name == $"{chosen}"),
-                timings.MinBy(timing => timing.MinMicroseconds)!);
+                .Select(algorithm => Create(graph, input, algorithm, instructionSet))
+                .OfType<ConvPoolContender>());
+            var timings = Timer.Measure([.. contenders], 1, SecondsPerLayer);
+            var times = timings.ToDictionary(timing => Enum.Parse<Algorithm>(timing.Name), timing => timing.MinMicroseconds);
+            var options = ((ConvOperation)graph.Nodes[0].Operation).Options;
+            return new Choice(family, graph.Name, new(graph.Input, options, times), auto.Algorithms[0]);
         }
         finally
         {
@@ -78,13 +89,13 @@ internal static class Choices
     }
 
     /// <summary>The layer by one algorithm; null if that does not serve it.</summary>
-    private static ConvPoolContender? Create(Graph graph, TensorBuffer input, Algorithm algorithm)
+    private static ConvPoolContender? Create(Graph graph, TensorBuffer input, Algorithm algorithm, InstructionSet instructionSet)
     {
         var forced = new Graph(graph.Name, graph.Input);
         forced.Conv(0, ((ConvOperation)graph.Nodes[0].Operation).Options with { Algorithm = algorithm });
         try
         {
-            return new ConvPoolContender($"{algorithm}", forced, input, Backend.Auto, NumericsMode.Fast, 1);
+            return new ConvPoolContender($"{algorithm}", forced, input, Backend.Auto, NumericsMode.Fast, 1, instructionSet);
         }
         catch (NotSupportedException)
         {

@@ -8,6 +8,7 @@ internal sealed class Report(bool updateDocuments)
 {
     private const string Folder = "artifacts/compare";
     private const string PictureFolder = "docs/images";
+    private const string ShapesFolder = "tests/shapes";
 
     private static readonly string[] Documents = ["README.md", "docs/performance.md"];
 
@@ -42,6 +43,17 @@ internal sealed class Report(bool updateDocuments)
         if (updateDocuments)
         {
             Save(Path.Combine(PictureFolder, $"{name}.png"), save);
+        }
+    }
+
+    /// <summary>Writes a table that tests read.</summary>
+    public void WriteShapes(string name, IEnumerable<string> lines)
+    {
+        string[] all = [.. lines];
+        Save(Path.Combine(Folder, name), path => File.WriteAllLines(path, all));
+        if (updateDocuments)
+        {
+            Save(Path.Combine(ShapesFolder, name), path => File.WriteAllLines(path, all));
         }
     }
 
