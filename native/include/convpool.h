@@ -222,7 +222,8 @@ typedef enum convpool_algorithm {
     CONVPOOL_ALGORITHM_AUTO = 0,
     /** Direct convolution, vector lanes along the output channels. */
     CONVPOOL_ALGORITHM_DIRECT_CHANNELS = 1,
-    /** Direct convolution, vector lanes along the width: depthwise, few output channels, single-channel images. */
+    /** Direct convolution, vector lanes along the width, or the pixels of all rows: depthwise layers, few channels, 1x1 on planes,
+     * single-channel images. */
     CONVPOOL_ALGORITHM_DIRECT_WIDTH = 2,
     /** Winograd F(2x2, 3x3) and F(2x2, 5x5). */
     CONVPOOL_ALGORITHM_WINOGRAD_2X2 = 3,

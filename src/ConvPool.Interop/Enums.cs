@@ -51,7 +51,10 @@ public enum Algorithm
     /// <summary>Direct convolution, vector lanes along the output channels.</summary>
     DirectChannels = 1,
 
-    /// <summary>Direct convolution, vector lanes along the width: depthwise, few output channels, single-channel images.</summary>
+    /// <summary>
+    /// Direct convolution, vector lanes along the width, or the pixels of all rows: depthwise layers, few channels, 1x1 on planes,
+    /// single-channel images.
+    /// </summary>
     DirectWidth = 2,
 
     /// <summary>Winograd F(2x2, 3x3) and F(2x2, 5x5) (Lavin and Gray, 2016).</summary>

@@ -193,7 +193,10 @@ internal enum convpool_algorithm
     CONVPOOL_ALGORITHM_AUTO = 0,
     /// <summary>Direct convolution, vector lanes along the output channels.</summary>
     CONVPOOL_ALGORITHM_DIRECT_CHANNELS = 1,
-    /// <summary>Direct convolution, vector lanes along the width: depthwise, few output channels, single-channel images.</summary>
+    /// <summary>
+    /// Direct convolution, vector lanes along the width, or the pixels of all rows: depthwise layers, few channels, 1x1 on planes,
+    /// single-channel images.
+    /// </summary>
     CONVPOOL_ALGORITHM_DIRECT_WIDTH = 2,
     /// <summary>Winograd F(2x2, 3x3) and F(2x2, 5x5).</summary>
     CONVPOOL_ALGORITHM_WINOGRAD_2X2 = 3,
