@@ -193,6 +193,7 @@ pool2d_case pool2d_case_make(uint64_t seed, uint64_t number) {
         else
             windows_shape(&r, &c, which);
         random_rest(&r, &c, which);
+        if (number >= TAIL_CASES + WINDOW_CASES && rng_chance(&r, 5)) c.values = VALUES_LEAST;
     } while (cost(&c) > most);
     return c;
 }

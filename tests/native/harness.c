@@ -5,6 +5,7 @@
 #include "harness.h"
 #include "oracle.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,6 +74,8 @@ float rng_f32(rng *r, values kind, int64_t rarity) {
         const uint32_t rest = (uint32_t)rng_next(r) & 0x807FFFFFu;
         return from_bits(rest | exponent << 23);
     }
+    case VALUES_LEAST:
+        return (rng_range(r, 1, rarity) == 1) == (rarity % 2 != 0) ? -INFINITY : -0.0f;
     default:
         return normal(r);
     }

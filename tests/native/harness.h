@@ -36,11 +36,15 @@ typedef enum values {
     VALUES_SPRINKLED,
     /** Exponents from denormal up: products that underflow and sums that lose bits. */
     VALUES_WIDE,
-    VALUES_COUNT
+    VALUES_COUNT,
+    /** What maxima and sums begin with: negative infinity and -0 alone, few of one among many of the other. */
+    VALUES_LEAST = VALUES_COUNT
 } values;
 
+/** Any but LEAST. */
 values rng_values(rng *r);
-/** One float; in SPRINKLED one of `rarity` is a NaN, infinite or huge. */
+/** One float; in SPRINKLED one of `rarity` is a NaN, infinite or huge. In LEAST one of `rarity` is infinite if that is odd, else
+ *  one is not. */
 float rng_f32(rng *r, values kind, int64_t rarity);
 
 /* ------------------------------------------------------------------------------------------------------------------- memory */

@@ -124,9 +124,9 @@ static void test_choice(tally *t, const options *o) {
     convpool_plan_info info;
     convpool_conv2d_desc d = layer;
     tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm), "FAST chooses Winograd");
-    const double bound = info.error_bound;
-    d.max_error = bound;
-    tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && is_winograd(info.algorithm), "max_error of the bound allows it");
+    const convpool_algorithm chosen = info.algorithm;
+    d.max_error = info.error_bound;
+    tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && info.algorithm == chosen, "max_error of the bound allows it");
     d.max_error = 1e-12;
     tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && !is_winograd(info.algorithm), "a small max_error does not");
     d.algorithm = CONVPOOL_ALGORITHM_WINOGRAD_4X4;
@@ -134,6 +134,13 @@ static void test_choice(tally *t, const options *o) {
     d = layer;
     d.numerics = CONVPOOL_NUMERICS_STRICT;
     tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && !is_winograd(info.algorithm), "STRICT is direct");
+    d = layer;
+    d.ih = d.iw = 56;
+    d.out_channels = 64;
+    for (d.in_channels = 1; d.in_channels < 4; d.in_channels++) {
+        tally_expect(t, o, query(&d, &info) == CONVPOOL_STATUS_OK && info.algorithm != CONVPOOL_ALGORITHM_WINOGRAD_4X4,
+                     "F(4x4, 3x3) is not chosen for fewer than four channels");
+    }
     for (int64_t algorithm = CONVPOOL_ALGORITHM_WINOGRAD_2X2; algorithm <= CONVPOOL_ALGORITHM_WINOGRAD_4X4; algorithm++) {
         convpool_conv2d_desc forced = layer;
         forced.algorithm = (convpool_algorithm)algorithm;
