@@ -10,7 +10,7 @@ typedef enum cp_direct_kernel {
     CP_DIRECT_CHANNELS,  /* conv2d_pack, conv2d_tiles, conv2d_finish */
     CP_DIRECT_POINTWISE, /* conv2d_pointwise */
     CP_DIRECT_GROUPS,    /* conv2d_pack, conv2d_groups */
-    CP_DIRECT_DEPTHWISE, /* conv2d_depthwise */
+    CP_DIRECT_DEPTHWISE, /* conv2d_depthwise, conv2d_depthwise_pixels */
     /* CONVPOOL_ALGORITHM_DIRECT_WIDTH */
     CP_DIRECT_PLANES,  /* conv2d_depthwise_width */
     CP_DIRECT_PATCHES, /* conv2d_patches: all pixels as one row */

@@ -494,6 +494,11 @@ static void run_pointwise(const cp_direct *p, const cp_conv2d_run *r, const cp_d
     r->kernels->conv2d_pointwise(&point);
 }
 
+/* Whether channels lie side by side, in eights at least. */
+static bool in_eights(const cp_tensor *t) {
+    return t->layout == CONVPOOL_LAYOUT_NCHW8C || (t->layout == CONVPOOL_LAYOUT_NHWC && t->strides.channel == 1);
+}
+
 /* Output channels [panel, panel_end) x 16 of a depthwise layer. */
 static void run_depthwise(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t panel, int64_t panel_end) {
     workspace_parts parts;
@@ -508,6 +513,15 @@ static void run_depthwise(const cp_direct *p, const cp_conv2d_run *r, const cp_d
         .x = (float *)r->workspace,
         .acc = (float *)(r->workspace + parts.x),
     };
+    if (cp_direct_walks(p) && p->group_out == 1 && !p->clip_taps && in_eights(&r->src) && in_eights(&r->dst) &&
+        (t->residual == NULL || in_eights(&r->residual))) {
+        depthwise.call.weights += panel * p->products * CP_PANEL;
+        depthwise.call.bias += panel * CP_PANEL;
+        depthwise.channel = panel * CP_PANEL;
+        depthwise.channels = CP_MIN(panel_end * CP_PANEL, p->desc->out_channels) - depthwise.channel;
+        r->kernels->conv2d_depthwise_pixels(&depthwise);
+        return;
+    }
     for (; panel < panel_end; panel++) {
         depthwise.call.weights = p->weights + panel * p->products * CP_PANEL;
         depthwise.call.bias = p->bias + panel * CP_PANEL;

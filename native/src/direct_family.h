@@ -40,6 +40,15 @@ static inline bool cp_direct_is_depthwise(const cp_direct *p) {
     return p->group_in == 1 && p->desc->groups > 1 && p->group_out <= CP_PANEL / 2;
 }
 
+/* Whether depthwise kernels can walk down its columns: square 3x3 and 5x5; the first row of dst reads one of the last rows of its
+ * windows, and the last begins within the image. */
+static inline bool cp_direct_walks(const cp_direct *p) {
+    const convpool_conv2d_desc *d = p->desc;
+    return d->border == CONVPOOL_BORDER_ZERO && (d->kh == 3 || d->kh == 5) && d->kw == d->kh && d->dilation_h == 1 &&
+           d->dilation_w == 1 && d->stride_h <= 2 && d->stride_w == d->stride_h && d->pad_top <= d->kh - d->stride_h &&
+           (p->oh - 1) * d->stride_h - d->pad_top < d->ih;
+}
+
 /* Output rows of task `task` of the row_tasks: every row_phases-th from `row` on. */
 static inline int64_t cp_direct_rows(const cp_direct *p, int64_t task, int64_t *row) {
     const int64_t chunks = p->row_tasks / p->row_phases, phase = task / chunks, first = task % chunks * p->rows_a_task;

@@ -5,14 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Whether conv2d_depthwise_width can do a depthwise layer: square 3x3 and 5x5 on planes, whole windows but for 4 columns at each
- * border; the first row of dst reads one of the last rows of its windows, and the last begins within the image. */
+/* Whether conv2d_depthwise_width can do a depthwise layer: on planes, whole windows but for 4 columns at each border. */
 static bool suits_planes(const cp_direct *p) {
     const convpool_conv2d_desc *d = p->desc;
     const int64_t last = d->iw - d->kw + d->pad_left;
-    return d->src_layout == CONVPOOL_LAYOUT_NCHW && d->dst_layout == CONVPOOL_LAYOUT_NCHW && d->border == CONVPOOL_BORDER_ZERO &&
-           (d->kh == 3 || d->kh == 5) && d->kw == d->kh && d->dilation_h == 1 && d->dilation_w == 1 && d->stride_h <= 2 &&
-           d->stride_w == d->stride_h && d->pad_top <= d->kh - d->stride_h && (p->oh - 1) * d->stride_h - d->pad_top < d->ih &&
+    return d->src_layout == CONVPOOL_LAYOUT_NCHW && d->dst_layout == CONVPOOL_LAYOUT_NCHW && cp_direct_walks(p) &&
            (p->ow <= 16 || (d->pad_left <= 4 && last >= 0 && last / d->stride_w + 5 >= p->ow));
 }
 

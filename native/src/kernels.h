@@ -210,12 +210,13 @@ typedef struct cp_conv2d_width {
 
 /* conv2d_depthwise: a rectangle of pixels of up to 16 output channels, each of which reads one input channel, lanes along the
  * channels. conv2d_depthwise_width: whole rows of any number of channels, lanes along the width; planes, a square kernel of 3 or 5,
- * stride 1 or 2 both ways, a border of zeros and weights that may multiply it. */
+ * stride 1 or 2 both ways, a border of zeros and weights that may multiply it. conv2d_depthwise_pixels: the same for a rectangle of
+ * as many outputs as inputs, lanes along channels that lie side by side, in eights at least. */
 typedef struct cp_conv2d_depthwise {
-    cp_conv2d_call call;                /* weights [kh][kw][16] and bias are those of the channels; width: OIHW */
+    cp_conv2d_call call;                /* weights [panel][kh][kw][16] and bias are those of the channels; width: OIHW */
     int64_t channel, channels;          /* of dst */
     int64_t row, rows, column, columns; /* of dst */
-    int64_t rows_at_once;               /* that acc has room for; this and what follows not for width */
+    int64_t rows_at_once;               /* that acc has room for; this and what follows for conv2d_depthwise alone */
     float *x;                           /* room for what the rectangle reads, [row][column][16] */
     float *acc;                         /* [rows_at_once][columns][16] */
 } cp_conv2d_depthwise;

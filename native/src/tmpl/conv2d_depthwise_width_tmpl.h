@@ -11,6 +11,7 @@
  * Narrow:     planes of half or a quarter of a vector lie side by side, taps beside the pixel are lanes moved. */
 
 enum { PLANES_KERNEL = 5, PLANES_TAPS = PLANES_KERNEL * PLANES_KERNEL, PLANES_PARTS = 4, PLANES_MOVES = 2 };
+enum { PLANES_PIXELS = 0 }; /* instead of a number of parts: lanes along the channels */
 
 /* What exists of the columns that a block at the end of a row reads: of the vector of each tap; with stride 2 of the first two
  * vectors, and of the column behind them that each tap from the third on wants. */
@@ -43,7 +44,8 @@ typedef struct planes_parts {
 typedef struct planes_walk {
     const float *src; /* row 0, the first column of the first window; of parts, column 0 */
     int64_t src_row, ih, top;
-    int64_t ahead; /* floats from a row to the one to fetch meanwhile */
+    int64_t column; /* pixels: floats from one to the next */
+    int64_t ahead;  /* floats from a row to the one to fetch meanwhile */
     const float *weights[PLANES_PARTS];
     const float *bias[PLANES_PARTS];
     float lo, hi;
@@ -53,15 +55,16 @@ typedef struct planes_walk {
     const planes_parts *parts;
 } planes_walk;
 
-/* The taps of one row of windows, the first of which begins at p. */
-static CP_INLINE void planes_taps(const float *p, const int kernel, const int step, const planes_edge *edge, vw *taps) {
-    if (step == 1) {
-        CP_UNROLL
-        for (int tap = 0; tap < kernel; tap++) {
-            taps[tap] = edge == NULL ? vw_keep(vw_load(p + tap)) : vw_load_masked(p + tap, edge->near[tap]);
-        }
-        return;
+/* The taps of one row of windows, the first of which begins at p, each `column` floats after the one before. */
+static CP_INLINE void planes_taps_at(const float *p, int64_t column, const int kernel, const planes_edge *edge, vw *taps) {
+    CP_UNROLL
+    for (int tap = 0; tap < kernel; tap++) {
+        taps[tap] = edge == NULL ? vw_keep(vw_load(p + tap * column)) : vw_load_masked(p + tap * column, edge->near[tap]);
     }
+}
+
+/* The same of neighbours in a row, stride 2. */
+static CP_INLINE void planes_taps_of_pairs(const float *p, const int kernel, const planes_edge *edge, vw *taps) {
     const vw near = edge == NULL ? vw_keep(vw_load(p)) : vw_load_masked(p, edge->near[0]);
     const vw far = edge == NULL ? vw_keep(vw_load(p + CP_WIDE)) : vw_load_masked(p + CP_WIDE, edge->near[1]);
     taps[0] = vw_pick_even(near, far);
@@ -94,11 +97,16 @@ static CP_INLINE void planes_taps_of_parts(const float *p, const int kernel, con
 }
 
 /* The row of src at p, added to `outputs` rows of dst; it is row `ty` of the first one's windows. */
-static CP_INLINE void planes_row(const float *p, const vw *w, vw *acc, const int outputs, const int ty, const int kernel,
-                                 const int step, const int parts, const planes_edge *edge, const planes_parts *lanes) {
+static CP_INLINE void planes_row(const float *p, int64_t column, const vw *w, vw *acc, const int outputs, const int ty,
+                                 const int kernel, const int step, const int parts, const planes_edge *edge,
+                                 const planes_parts *lanes) {
     vw taps[PLANES_KERNEL];
-    if (parts == 1) {
-        planes_taps(p, kernel, step, edge, taps);
+    if (parts == PLANES_PIXELS) {
+        planes_taps_at(p, column, kernel, edge, taps);
+    } else if (parts == 1 && step == 1) {
+        planes_taps_at(p, 1, kernel, edge, taps);
+    } else if (parts == 1) {
+        planes_taps_of_pairs(p, kernel, edge, taps);
     } else {
         planes_taps_of_parts(p, kernel, step, parts, lanes, taps);
     }
@@ -133,28 +141,27 @@ static CP_INLINE vw planes_set(const float *const *x, int k, const int parts, co
     return y;
 }
 
-static CP_INLINE void planes_down(const planes_walk *a, const int kernel, const int step, const int parts, const bool inside) {
+/* What stays in registers for a channel or, with lanes along the channels, for several. */
+typedef struct planes_constants {
+    vw w[PLANES_TAPS], bias, lo, hi;
+} planes_constants;
+
+static CP_INLINE void planes_down(const planes_walk *a, const planes_constants *all, const planes_parts *lanes, const int kernel,
+                                  const int step, const int parts, const bool inside) {
     const int live = (kernel + step - 1) / step; /* rows of dst that a row of src belongs to, or will */
     const int64_t rows = CP_MAX(a->rows, live - 1), n = inside ? CP_WIDE : a->n;
-    const int64_t src_row = a->src_row, dst_row = a->dst_row, ahead = a->ahead;
-    planes_parts lanes;
-    if (parts > 1) lanes = *a->parts;
-    const vw bias = planes_set(a->bias, 0, parts, &lanes), lo = vw_set1(a->lo), hi = vw_set1(a->hi);
+    const int64_t src_row = a->src_row, dst_row = a->dst_row, ahead = a->ahead, column = a->column;
+    const vw bias = all->bias, lo = all->lo, hi = all->hi, *w = all->w;
     planes_edge here;
     const planes_edge *edge = inside ? NULL : &here;
-    if (!inside && parts == 1) {
+    if (!inside && parts <= 1) {
         CP_UNROLL
         for (int tap = 0; tap < kernel; tap++) {
             here.near[tap] = a->edge->near[tap];
             here.next[tap] = a->edge->next[tap];
         }
     }
-    vw w[PLANES_TAPS], acc[PLANES_KERNEL];
-    CP_UNROLL
-    for (int ty = 0; ty < kernel; ty++) {
-        CP_UNROLL
-        for (int tx = 0; tx < kernel; tx++) w[ty * kernel + tx] = planes_set(a->weights, ty * kernel + tx, parts, &lanes);
-    }
+    vw acc[PLANES_KERNEL];
     CP_UNROLL
     for (int k = 0; k < live; k++) acc[k] = bias;
     const float *p = a->src + a->top * src_row;
@@ -162,15 +169,15 @@ static CP_INLINE void planes_down(const planes_walk *a, const int kernel, const 
     CP_UNROLL
     for (int ty = 0; ty < kernel - step; ty++, p += src_row) {
         const int64_t y = a->top + ty;
-        if (y >= 0 && y < a->ih) planes_row(p, w, acc, ty / step + 1, ty, kernel, step, parts, edge, &lanes);
+        if (y >= 0 && y < a->ih) planes_row(p, column, w, acc, ty / step + 1, ty, kernel, step, parts, edge, lanes);
     }
     for (int64_t left = rows - live + 1; left > 0; left--) {
         CP_UNROLL
         for (int t = 0; t < step; t++, p += src_row) {
             CP_PREFETCH(p + ahead);
-            planes_row(p, w, acc, live, kernel - step + t, kernel, step, parts, edge, &lanes);
+            planes_row(p, column, w, acc, live, kernel - step + t, kernel, step, parts, edge, lanes);
         }
-        planes_store(dst, acc[0], lo, hi, n, step, parts, &lanes);
+        planes_store(dst, acc[0], lo, hi, n, step, parts, lanes);
         dst += dst_row;
         acc[0] = acc[1]; /* No loop: clang would make a copy in memory of it. */
         if (live > 2) acc[1] = acc[2];
@@ -183,37 +190,55 @@ static CP_INLINE void planes_down(const planes_walk *a, const int kernel, const 
     for (int k = 0; k < live - 1; k++, dst += dst_row) {
         CP_UNROLL
         for (int t = 0; t < step; t++, p += src_row, below--) {
-            if (below > 0) planes_row(p, w, acc + k, live - 1 - k, kernel - step + t, kernel, step, parts, edge, &lanes);
+            if (below > 0) planes_row(p, column, w, acc + k, live - 1 - k, kernel - step + t, kernel, step, parts, edge, lanes);
         }
-        if (rows - live + 1 + k < a->rows) planes_store(dst, acc[k], lo, hi, n, step, parts, &lanes);
+        if (rows - live + 1 + k < a->rows) planes_store(dst, acc[k], lo, hi, n, step, parts, lanes);
     }
+}
+
+/* A walk down columns of planes. */
+static CP_INLINE void planes_walk_down(const planes_walk *a, const int kernel, const int step, const int parts, const bool inside) {
+    planes_parts lanes;
+    if (parts > 1) lanes = *a->parts;
+    planes_constants all = {.bias = planes_set(a->bias, 0, parts, &lanes), .lo = vw_set1(a->lo), .hi = vw_set1(a->hi)};
+    CP_UNROLL
+    for (int ty = 0; ty < kernel; ty++) {
+        CP_UNROLL
+        for (int tx = 0; tx < kernel; tx++) all.w[ty * kernel + tx] = planes_set(a->weights, ty * kernel + tx, parts, &lanes);
+    }
+    planes_down(a, &all, &lanes, kernel, step, parts, inside);
 }
 
 typedef void (*planes_walker)(const planes_walk *);
 #define PLANES_WALKERS(kernel, step)                                                                                               \
-    static CP_NOINLINE void planes_inside_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, 1, true); }       \
-    static CP_NOINLINE void planes_edge_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, 1, false); }        \
-    static CP_NOINLINE void planes_pair_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, 2, false); }        \
-    static CP_NOINLINE void planes_four_##kernel##_##step(const planes_walk *a) { planes_down(a, kernel, step, 4, false); }
+    static CP_NOINLINE void planes_inside_##kernel##_##step(const planes_walk *a) { planes_walk_down(a, kernel, step, 1, true); }  \
+    static CP_NOINLINE void planes_edge_##kernel##_##step(const planes_walk *a) { planes_walk_down(a, kernel, step, 1, false); }   \
+    static CP_NOINLINE void planes_pair_##kernel##_##step(const planes_walk *a) { planes_walk_down(a, kernel, step, 2, false); }   \
+    static CP_NOINLINE void planes_four_##kernel##_##step(const planes_walk *a) { planes_walk_down(a, kernel, step, 4, false); }
 PLANES_WALKERS(3, 1)
 PLANES_WALKERS(3, 2)
 PLANES_WALKERS(5, 1)
 PLANES_WALKERS(5, 2)
 #undef PLANES_WALKERS
 
-/* What is left to do of channel c, whose sums dst holds. */
+/* What is left to do of n results side by side, whose sums dst holds. */
+static CP_INLINE void planes_finish_run(float *dst, const float *residual, int64_t n, const cp_activation *activation) {
+    for (int64_t j = 0; j < n; j += 8) {
+        const int64_t m = CP_MIN(8, n - j);
+        v8 y = v8_loadn(dst + j, m);
+        if (residual != NULL) y = v8_add(y, v8_loadn(residual + j, m));
+        v8_storen(dst + j, v8_activate(y, activation), m);
+    }
+}
+
+/* The same of all rows of channel c. */
 static void planes_finish(const cp_conv2d_depthwise *a, int64_t c) {
     const cp_conv2d_call *call = &a->call;
     for (int64_t i = a->row; i < a->row + a->rows; i++) {
         float *dst = call->dst + c * call->dst_strides.channel + i * call->dst_strides.row;
         const float *residual =
             call->residual == NULL ? NULL : call->residual + c * call->residual_strides.channel + i * call->residual_strides.row;
-        for (int64_t j = 0; j < a->columns; j += 8) {
-            const int64_t n = CP_MIN(8, a->columns - j);
-            v8 y = v8_loadn(dst + j, n);
-            if (residual != NULL) y = v8_add(y, v8_loadn(residual + j, n));
-            v8_storen(dst + j, v8_activate(y, &call->activation), n);
-        }
+        planes_finish_run(dst, residual, a->columns, &call->activation);
     }
 }
 

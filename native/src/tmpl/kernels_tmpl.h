@@ -64,6 +64,7 @@
 #include "tmpl/conv2d_pointwise_tmpl.h"
 #include "tmpl/conv2d_depthwise_tmpl.h"
 #include "tmpl/conv2d_depthwise_width_tmpl.h"
+#include "tmpl/conv2d_depthwise_pixels_tmpl.h"
 #include "tmpl/window_tmpl.h"
 #include "tmpl/conv2d_patches_tmpl.h"
 #include "tmpl/conv2d_width_tmpl.h"
