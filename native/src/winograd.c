@@ -18,31 +18,44 @@ static int64_t odd_lines(int64_t floats) {
 /* Pixels a side of the input that `tiles` neighbouring tiles read. */
 static int64_t reach(const cp_winograd *w, int64_t tiles) { return (tiles - 1) * w->tile + w->side; }
 
-/* Sizes of a task of at most `tiles` tiles; few tasks share the output channels too, for each of which threads, but not one run,
- * transform the input again. */
+/* Where an area begins. Tiles are numbered row by row. */
+static int64_t area_begin(const cp_winograd *w, int64_t number) {
+    const int64_t units = w->tile_rows * w->tile_columns / w->unit, areas = w->areas_a_group;
+    return (number * (units / areas) + number * (units % areas) / areas) * w->unit;
+}
+
+/* Sizes of a task of at most `tiles` tiles: rectangles, unless weights from beyond L2 would be read more often for it. Few tasks
+ * share the output channels too, for each of which threads, but not one run, transform the input again. */
 static void block(cp_winograd *w, int64_t groups, int64_t tiles) {
     enum { SHARE_PANELS = 2, TASKS = 16 };
-    w->columns_a_task = cp_share(w->tile_columns, tiles);
-    w->rows_a_task = cp_share(w->tile_rows, tiles / w->columns_a_task);
-    w->row_tasks = cp_ceil_div(w->tile_rows, w->rows_a_task);
-    w->column_tasks = cp_ceil_div(w->tile_columns, w->columns_a_task);
+    const int64_t columns = cp_share(w->tile_columns, tiles), rows = cp_share(w->tile_rows, tiles / columns);
+    const int64_t all = w->tile_rows * w->tile_columns, least = cp_ceil_div(all, tiles);
+    w->areas_a_group = cp_ceil_div(w->tile_rows, rows) * cp_ceil_div(w->tile_columns, columns);
+    w->unit = columns == w->tile_columns ? columns : 1;
+    if (w->weights_bytes > L2_BYTES && least < w->areas_a_group) {
+        w->areas_a_group = least;
+        w->unit = 1;
+    }
+    w->area_tiles = cp_ceil_div(all / w->unit, w->areas_a_group) * w->unit;
     w->panels_a_task = w->panels;
-    const int64_t areas = w->row_tasks * w->column_tasks * groups;
+    const int64_t areas = w->areas_a_group * groups;
     if (areas < TASKS) w->panels_a_task = cp_share(w->panels, CP_MAX(cp_ceil_div(w->panels * areas, TASKS), SHARE_PANELS));
     w->panel_tasks = cp_ceil_div(w->panels, w->panels_a_task);
 }
 
 static bool size_workspace(cp_winograd *w) {
     enum { WORKSPACE_BYTES = 2 << 20 };
-    const int64_t tiles = w->rows_a_task * w->columns_a_task, blocks = cp_ceil_div(w->group_in, CP_PANEL);
-    const int64_t pixels = reach(w, w->rows_a_task) * reach(w, w->columns_a_task), size = (int64_t)sizeof(float);
+    const int64_t tiles = w->area_tiles, blocks = cp_ceil_div(w->group_in, CP_PANEL), size = (int64_t)sizeof(float);
+    const int64_t columns = CP_MIN(tiles, w->tile_columns), rows = tiles / columns; /* of a rectangle of an area */
     int64_t acc;
     w->v_point = odd_lines(blocks * tiles * CP_PANEL);
     w->m_point = odd_lines(tiles * CP_PANEL);
     w->v_bytes = w->points * w->v_point * size;
     w->m_bytes = CP_MIN(w->panels, MULTIPLY_PANELS) * w->points * w->m_point * size;
-    if (!cp_align(pixels * CP_PANEL * size, &w->x_bytes) || !cp_align(tiles * w->tile * w->tile * CP_PANEL * size, &acc))
+    if (!cp_align(reach(w, rows) * reach(w, columns) * CP_PANEL * size, &w->x_bytes) ||
+        !cp_align(rows * columns * w->tile * w->tile * CP_PANEL * size, &acc)) {
         return false;
+    }
     w->workspace_bytes = w->x_bytes + w->v_bytes + w->m_bytes + acc;
     return w->workspace_bytes <= WORKSPACE_BYTES;
 }
@@ -63,7 +76,7 @@ static double cost(const cp_winograd *w) {
      * channels of a tile; of transforming and finishing 16 output channels; of a task. */
     const double far = 6, farther = 8, input = w->side == 4 ? 81 : 253, task = 990;
     const double output = w->side == 4 ? 89 : w->tile == 2 ? 153 : 314;
-    const double areas = (double)(w->row_tasks * w->column_tasks), tiles = (double)(w->tile_rows * w->tile_columns);
+    const double areas = (double)w->areas_a_group, tiles = (double)(w->tile_rows * w->tile_columns);
     const double fetch = w->weights_bytes > L3_BYTES ? farther : w->weights_bytes > L2_BYTES ? far : 0;
     const double waits = 5 * CP_MAX(1, ceil(tiles / areas / 8)); /* fewer than 5 tiles wait for each other */
     const double product = CP_MAX(CP_MAX(tiles / areas, fetch), waits);
@@ -72,7 +85,7 @@ static double cost(const cp_winograd *w) {
 }
 
 bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh, int64_t ow, int64_t tile) {
-    enum { CHANNELS_MOST = 1 << 14, V_BYTES = 512 << 10, TILES_LEAST = 24, TILES_MOST = 32, FEW_AREAS = 4 };
+    enum { CHANNELS_MOST = 1 << 14, V_BYTES = 512 << 10, TILES_LEAST = 28, TILES_MOST = 32, FEW_AREAS = 4 };
     int64_t n;
     if (d->kh != d->kw || !(d->kh == 3 || (d->kh == 5 && tile == 2)) || d->stride_h != 1 || d->stride_w != 1 ||
         d->dilation_h != 1 || d->dilation_w != 1)
@@ -89,6 +102,10 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
     };
     if (w->group_in > CHANNELS_MOST || (tile == 4 && w->group_in < 2)) return false;
     w->panels = cp_ceil_div(w->group_out, CP_PANEL);
+    if (!cp_mul(w->panels * CP_PANEL, d->groups, &n) || !cp_mul(n, (int64_t)sizeof(float), &w->bias_bytes) ||
+        !cp_mul(w->bias_bytes, w->points * w->group_in, &w->weights_bytes)) {
+        return false;
+    }
     /* Transformed input in L2 is worth less than weights that each serve a few register tiles: with many channels it may exceed
      * L2, from beyond which it then streams. */
     const int64_t tile_bytes = w->points * w->group_in * (int64_t)sizeof(float);
@@ -96,11 +113,7 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
     for (block(w, d->groups, tiles); !size_workspace(w); block(w, d->groups, tiles)) {
         if (--tiles == 0) return false;
     }
-    if (!cp_mul(w->panels * CP_PANEL, d->groups, &n) || !cp_mul(n, (int64_t)sizeof(float), &w->bias_bytes) ||
-        !cp_mul(w->bias_bytes, w->points * w->group_in, &w->weights_bytes) || !cp_mul(w->row_tasks, w->column_tasks, &n) ||
-        !cp_mul(n, d->groups, &w->areas) || !cp_mul(w->areas, w->panel_tasks, &w->tasks)) {
-        return false;
-    }
+    if (!cp_mul(w->areas_a_group, d->groups, &w->areas) || !cp_mul(w->areas, w->panel_tasks, &w->tasks)) return false;
     /* Few areas differ in size; weights from memory are best used for all areas at the same time. */
     w->shares_first = w->areas < FEW_AREAS && w->weights_bytes <= L3_BYTES;
     w->error_bound = bound(w);
@@ -136,28 +149,39 @@ void cp_winograd_pack(cp_winograd *w, const cp_kernels *kernels, const convpool_
     }
 }
 
-/* Where an area lies. Areas of an image in order: groups outermost, then rows, then columns. */
+/* Tiles [first, end) of a group of an image. */
 typedef struct area {
-    int64_t image, group, row, column; /* in tiles */
-    int64_t rows, columns;
+    int64_t image, group, first, end;
 } area;
 
 static area area_of(const cp_winograd *w, int64_t image, int64_t number) {
-    const int64_t column = number % w->column_tasks, row = number / w->column_tasks % w->row_tasks;
-    area a = {
-        .image = image,
-        .group = number / (w->row_tasks * w->column_tasks),
-        .row = row * w->tile_rows / w->row_tasks,
-        .column = column * w->tile_columns / w->column_tasks,
-    };
-    a.rows = (row + 1) * w->tile_rows / w->row_tasks - a.row;
-    a.columns = (column + 1) * w->tile_columns / w->column_tasks - a.column;
-    return a;
+    const int64_t of_group = number % w->areas_a_group;
+    return (area){image, number / w->areas_a_group, area_begin(w, of_group), area_begin(w, of_group + 1)};
 }
 
-static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, float *x, float *v) {
+typedef struct rectangle {
+    int64_t row, column, rows, columns; /* in tiles */
+} rectangle;
+
+/* The part of an area that begins with `tile`: whole rows of tiles, or some tiles of one. */
+static rectangle part_of(const cp_winograd *w, const area *a, int64_t tile) {
+    const int64_t row = tile / w->tile_columns, column = tile % w->tile_columns, rows = (a->end - tile) / w->tile_columns;
+    if (column == 0 && rows > 0) return (rectangle){row, 0, rows, w->tile_columns};
+    return (rectangle){row, column, 1, CP_MIN(a->end - tile, w->tile_columns - column)};
+}
+
+/* An area that is a rectangle, or the rows of tiles in which it lies. */
+static rectangle bounds_of(const cp_winograd *w, const area *a) {
+    const rectangle part = part_of(w, a, a->first);
+    if (part.rows * part.columns == a->end - a->first) return part;
+    return (rectangle){part.row, 0, cp_ceil_div(a->end, w->tile_columns) - part.row, w->tile_columns};
+}
+
+/* A part of an area, to where its tiles are in v. */
+static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, const rectangle *part, float *x,
+                            float *v) {
     const convpool_conv2d_desc *d = r->desc;
-    const int64_t i = a->row * w->tile, j = a->column * w->tile;
+    const int64_t i = part->row * w->tile, j = part->column * w->tile;
     cp_conv2d_pack pack = {
         .src = (const float *)r->src.data + a->image * r->src.strides.batch,
         .layout = d->src_layout,
@@ -170,8 +194,8 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
         .row = i - d->pad_top,
         .row_step = 1,
         .column = j - d->pad_left,
-        .rows = CP_MIN(reach(w, a->rows), r->dst.height + w->taps - 1 - i),
-        .columns = CP_MIN(reach(w, a->columns), r->dst.width + w->taps - 1 - j),
+        .rows = CP_MIN(reach(w, part->rows), r->dst.height + w->taps - 1 - i),
+        .columns = CP_MIN(reach(w, part->columns), r->dst.width + w->taps - 1 - j),
         .dst = x,
     };
     cp_winograd_input input = {
@@ -180,12 +204,12 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
         .x = x,
         .rows = pack.rows,
         .columns = pack.columns,
-        .tile_rows = a->rows,
-        .tile_columns = a->columns,
+        .tile_rows = part->rows,
+        .tile_columns = part->columns,
         .v = v,
         .v_point = w->v_point,
     };
-    for (int64_t c = 0; c < w->group_in; c += CP_PANEL, input.v += a->rows * a->columns * CP_PANEL) {
+    for (int64_t c = 0; c < w->group_in; c += CP_PANEL, input.v += (a->end - a->first) * CP_PANEL) {
         pack.channel = a->group * w->group_in + c;
         pack.channels = input.channels = CP_MIN(CP_PANEL, w->group_in - c);
         r->kernels->conv2d_pack(&pack);
@@ -210,68 +234,86 @@ static cp_fetch fetch_of(const cp_tensor *t, int64_t image, int64_t channel, int
 
 /* What a share, `part` of `parts`, of the input channels of an area reads, but for the rows that the area above has read. */
 static cp_fetch fetch_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t part, int64_t parts) {
-    const int64_t i = a->row * w->tile - r->desc->pad_top, j = a->column * w->tile - r->desc->pad_left;
-    const int64_t row_end = CP_MIN(i + reach(w, a->rows), r->src.height), row = CP_MAX(0, i + w->taps - 1);
-    const int64_t column_end = CP_MIN(j + reach(w, a->columns), r->src.width), column = CP_MAX(0, j);
+    const rectangle b = bounds_of(w, a);
+    const int64_t i = b.row * w->tile - r->desc->pad_top, j = b.column * w->tile - r->desc->pad_left;
+    const int64_t row_end = CP_MIN(i + reach(w, b.rows), r->src.height), row = CP_MAX(0, i + w->taps - 1);
+    const int64_t column_end = CP_MIN(j + reach(w, b.columns), r->src.width), column = CP_MAX(0, j);
     const int64_t first = part * w->group_in / parts, end = (part + 1) * w->group_in / parts;
     if (row >= row_end || column >= column_end) return (cp_fetch){0};
     return fetch_of(&r->src, a->image, a->group * w->group_in + first, end - first, row, row_end, column, column_end);
 }
 
-/* Panels [panel, panel + panels) of the group, at most MULTIPLY_PANELS. */
-static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t panel, int64_t panels,
-                             cp_fetch next, const float *v, float *m, float *acc) {
+/* What some output channels of an area write. */
+static cp_fetch fetch_output(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t channel, int64_t channels) {
+    const rectangle b = bounds_of(w, a);
+    const int64_t i = b.row * w->tile, j = b.column * w->tile;
+    return fetch_of(&r->dst, a->image, channel, channels, i, CP_MIN(i + b.rows * w->tile, r->dst.height), j,
+                    CP_MIN(j + b.columns * w->tile, r->dst.width));
+}
+
+/* Products of panels of the area, from that of the group on that is `panel`, to pixels of a part of it. */
+static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const area *a, const rectangle *part, int64_t panel,
+                             const float *m, float *acc) {
     const convpool_conv2d_desc *d = r->desc;
-    const int64_t packed = a->group * w->panels + panel, i = a->row * w->tile, j = a->column * w->tile;
-    const int64_t first = a->group * w->group_out + panel * CP_PANEL;
-    const int64_t channels = CP_MIN(panels * CP_PANEL, w->group_out - panel * CP_PANEL);
+    const int64_t i = part->row * w->tile, j = part->column * w->tile, channel = panel * CP_PANEL;
     const cp_tensor *dst = &r->dst, *residual = &r->residual;
-    cp_winograd_output output = {
+    const cp_winograd_output output = {
         .tile = w->tile,
         .side = w->side,
-        .m_point = w->m_point,
-        .tile_rows = a->rows,
-        .tile_columns = a->columns,
-        .rows = CP_MIN(a->rows * w->tile, dst->height - i),
-        .columns = CP_MIN(a->columns * w->tile, dst->width - j),
-        .acc = acc,
-    };
-    const cp_winograd_multiply multiply = {
-        .v = v,
-        .v_point = w->v_point,
-        .u = w->weights + packed * w->points * w->group_in * CP_PANEL,
         .m = m,
         .m_point = w->m_point,
-        .panels = panels,
-        .points = w->points,
-        .tiles = a->rows * a->columns,
-        .channels = w->group_in,
-        .far = w->weights_bytes > L2_BYTES,
-        .fetch = {next, fetch_of(dst, a->image, first, channels, i, i + output.rows, j, j + output.columns)},
+        .tile_rows = part->rows,
+        .tile_columns = part->columns,
+        .bias = w->bias + (a->group * w->panels + panel) * CP_PANEL,
+        .rows = CP_MIN(part->rows * w->tile, dst->height - i),
+        .columns = CP_MIN(part->columns * w->tile, dst->width - j),
+        .acc = acc,
     };
     cp_conv2d_finish finish = {
         .acc = acc,
         .rows = output.rows,
         .columns = output.columns,
+        .channel = a->group * w->group_out + channel,
+        .channels = CP_MIN(CP_PANEL, w->group_out - channel),
         .dst = (float *)(uintptr_t)dst->data + a->image * dst->strides.batch + i * dst->strides.row + j * dst->strides.column,
         .layout = d->dst_layout,
         .dst_strides = dst->strides,
         .activation = r->activation,
     };
+    finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
     if (residual->data != NULL) {
         finish.residual_strides = residual->strides;
         finish.residual = (const float *)residual->data + a->image * residual->strides.batch + i * residual->strides.row +
                           j * residual->strides.column;
     }
+    r->kernels->winograd_output(&output);
+    r->kernels->conv2d_finish(&finish);
+}
+
+/* Panels [panel, panel + panels) of the group, at most MULTIPLY_PANELS. */
+static void multiply_panels(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t panel, int64_t panels,
+                            cp_fetch next, const float *v, float *m, float *acc) {
+    const int64_t channel = panel * CP_PANEL, channels = CP_MIN(panels * CP_PANEL, w->group_out - channel);
+    const cp_winograd_multiply multiply = {
+        .v = v,
+        .v_point = w->v_point,
+        .u = w->weights + (a->group * w->panels + panel) * w->points * w->group_in * CP_PANEL,
+        .m = m,
+        .m_point = w->m_point,
+        .panels = panels,
+        .points = w->points,
+        .tiles = a->end - a->first,
+        .channels = w->group_in,
+        .far = w->weights_bytes > L2_BYTES,
+        .fetch = {next, fetch_output(w, r, a, a->group * w->group_out + channel, channels)},
+    };
     r->kernels->winograd_multiply(&multiply);
-    for (int64_t p = 0; p < panels; p++) {
-        output.m = m + p * w->points * w->m_point;
-        output.bias = w->bias + (packed + p) * CP_PANEL;
-        r->kernels->winograd_output(&output);
-        finish.channels = CP_MIN(CP_PANEL, w->group_out - (panel + p) * CP_PANEL);
-        finish.channel = a->group * w->group_out + (panel + p) * CP_PANEL;
-        finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
-        r->kernels->conv2d_finish(&finish);
+    for (int64_t p = 0; p < panels; p++, m += w->points * w->m_point) {
+        for (int64_t tile = a->first; tile < a->end;) {
+            const rectangle part = part_of(w, a, tile);
+            transform_output(w, r, a, &part, panel + p, m + (tile - a->first) * CP_PANEL, acc);
+            tile += part.rows * part.columns;
+        }
     }
 }
 
@@ -283,11 +325,15 @@ static void run_area(const cp_winograd *w, const cp_conv2d_run *r, const area *a
     float *acc = (float *)(r->workspace + w->x_bytes + w->v_bytes + w->m_bytes);
     const int64_t panel = share * w->panels_a_task, panel_end = CP_MIN(w->panels, share_end * w->panels_a_task);
     const int64_t parts = cp_ceil_div(panel_end - panel, MULTIPLY_PANELS);
-    transform_input(w, r, a, x, v);
+    for (int64_t tile = a->first; tile < a->end;) {
+        const rectangle part = part_of(w, a, tile);
+        transform_input(w, r, a, &part, x, v + (tile - a->first) * CP_PANEL);
+        tile += part.rows * part.columns;
+    }
     for (int64_t part = 0; part < parts; part++) {
         const int64_t p = panel + part * MULTIPLY_PANELS;
         const cp_fetch next = after != NULL ? fetch_input(w, r, after, part, parts) : (cp_fetch){0};
-        transform_output(w, r, a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), next, v, m, acc);
+        multiply_panels(w, r, a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), next, v, m, acc);
     }
 }
 

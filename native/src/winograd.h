@@ -7,20 +7,21 @@
 
 #include "conv2d.h"
 
-/* A plan for one image size. A task takes a rectangle of tiles of one image and group to a share of the group's output channels. */
+/* A plan for one image size. A task takes an area, some tiles of one image and group that follow each other row by row, to a share
+ * of the group's output channels. */
 typedef struct cp_winograd {
-    int64_t tile;                        /* outputs of a tile a side: 2 or 4 */
-    int64_t taps, side;                  /* of the kernel, and tile + taps - 1 */
-    int64_t points;                      /* side^2 */
-    int64_t tile_rows, tile_columns;     /* of an image */
-    int64_t rows_a_task, columns_a_task; /* in tiles, at most */
-    int64_t row_tasks, column_tasks;
+    int64_t tile;                      /* outputs of a tile a side: 2 or 4 */
+    int64_t taps, side;                /* of the kernel, and tile + taps - 1 */
+    int64_t points;                    /* side^2 */
+    int64_t tile_rows, tile_columns;   /* of an image */
+    int64_t unit;                      /* areas begin at multiples of so many tiles */
+    int64_t areas_a_group, area_tiles; /* of an image, and the most tiles of one */
     int64_t group_in, group_out;
     int64_t panels, panels_a_task, panel_tasks; /* of 16 output channels, of a group */
     int64_t v_point, m_point;                   /* floats from one point to the next */
     int64_t x_bytes, v_bytes, m_bytes;          /* parts of the workspace; the rest is the accumulators */
     int64_t weights_bytes, bias_bytes, workspace_bytes;
-    int64_t areas;     /* of an image: rectangles of tiles of each group */
+    int64_t areas;     /* of an image */
     int64_t tasks;     /* areas x panel_tasks */
     bool shares_first; /* consecutive tasks are areas of one share of the output channels, not shares of one area */
     double error_bound;
