@@ -115,28 +115,33 @@ void cp_direct_pack(cp_direct *p, const cp_kernels *kernels, const float *weight
 }
 
 /* Tasks of an image in order: groups outermost, then rows, columns, shares of output channels. */
-static void run_task(const cp_direct *p, const cp_conv2d_run *r, int64_t index, bool first) {
+static cp_direct_task task_of(const cp_direct *p, const cp_conv2d_run *r, int64_t index, bool first) {
     cp_direct_task t = {.image = index / p->tasks, .share = index % p->panel_tasks};
     const int64_t area = index % p->tasks / p->panel_tasks, rows = area / p->column_tasks;
     const int64_t row_end = p->flat && p->kernel == CP_DIRECT_PATCHES ? p->oh * p->ow : p->ow;
     t.group = rows / p->row_tasks;
     t.rows = cp_direct_rows(p, rows % p->row_tasks, &t.row);
-    if (t.rows < 1) return; /* Some phases have a row less than others. */
     t.column = area % p->column_tasks * p->columns_a_task;
     t.columns = CP_MIN(p->columns_a_task, row_end - t.column);
     t.packed = t.share > 0 && !first;
     t.src = (const float *)r->src.data + t.image * r->src.strides.batch;
     t.dst = (float *)(uintptr_t)r->dst.data + t.image * r->dst.strides.batch;
     if (r->residual.data != NULL) t.residual = (const float *)r->residual.data + t.image * r->residual.strides.batch;
-    if (along_channels(p->kernel)) {
-        cp_channels_run(p, r, &t);
-    } else if (p->kernel == CP_DIRECT_PATCHES) {
-        cp_patches_run(p, r, &t);
-    } else {
-        cp_width_run(p, r, &t);
-    }
+    return t;
 }
 
 void cp_direct_execute(const cp_direct *p, const cp_conv2d_run *run, int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; task++) run_task(p, run, task, task == begin);
+    for (int64_t task = begin; task < end; task++) {
+        const cp_direct_task t = task_of(p, run, task, task == begin);
+        if (t.rows < 1) continue; /* Some phases have a row less than others. */
+        if (along_channels(p->kernel)) {
+            cp_direct_task next = {0};
+            if (task + 1 < end) next = task_of(p, run, task + 1, false);
+            cp_channels_run(p, run, &t, next.rows > 0 ? &next : NULL);
+        } else if (p->kernel == CP_DIRECT_PATCHES) {
+            cp_patches_run(p, run, &t);
+        } else {
+            cp_width_run(p, run, &t);
+        }
+    }
 }

@@ -398,8 +398,34 @@ static void run_groups(const cp_direct *p, const cp_kernels *kernels, cp_conv2d_
     }
 }
 
-/* Output channels [panel, panel_end) x 16 of a group. */
-static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t panel, int64_t panel_end) {
+/* What a task packs of the image, from input channel `c` of its group on. */
+static cp_fetch fetch_packed(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t c) {
+    const convpool_conv2d_desc *d = p->desc;
+    const int64_t first = t->row * d->stride_h - d->pad_top, step = row_phases_of(d).step;
+    const int64_t above = first < 0 ? (-first - 1) / step + 1 : 0, row = first + above * step;
+    const int64_t left = t->column * d->stride_w - d->pad_left, column = CP_MAX(0, left);
+    const int64_t column_end = CP_MIN(d->iw, left + cp_reach(t->columns, d->stride_w, d->kw, d->dilation_w));
+    const int64_t rows = CP_MIN(packed_rows(p, t->rows) - above, (d->ih - 1 - row) / step + 1);
+    if (row >= d->ih || rows < 1 || column >= column_end) return (cp_fetch){0};
+    cp_fetch fetch = cp_fetch_of(&r->src, t->image, t->group * p->group_in + c, CP_MIN(p->channels_packed, p->group_in - c), row,
+                                 row + rows, column, column_end);
+    if (rows > 1) fetch.row *= step;
+    return fetch;
+}
+
+/* Where a task's panels [panel, panel_end) end up. */
+static cp_fetch fetch_finished(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, int64_t panel,
+                               int64_t panel_end) {
+    const int64_t first = panel * CP_PANEL, end = CP_MIN(panel_end * CP_PANEL, p->group_out);
+    cp_fetch fetch = cp_fetch_of(&r->dst, t->image, t->group * p->group_out + first, end - first, t->row, t->row + t->rows,
+                                 t->column, t->column + t->columns);
+    if (t->rows > 1) fetch.row *= p->row_phases;
+    return fetch;
+}
+
+/* Output channels [panel, panel_end) x 16 of a group; `next` is the task after this one in the same call, or NULL. */
+static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, const cp_direct_task *next,
+                      int64_t panel, int64_t panel_end) {
     const convpool_conv2d_desc *d = p->desc;
     const int64_t group = t->group, rows = t->rows, columns = t->columns;
     workspace_parts parts;
@@ -453,8 +479,11 @@ static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direc
         return;
     }
     const int64_t x_channel = taps == 1 ? 1 : pack.rows * pack.columns; /* from one block of packed channels to the next, by 8 */
-    for (int64_t c = 0; c < p->group_in; c += p->channels_a_pass) {
-        if (c % p->channels_packed == 0 && !(t->packed && p->channels_packed == p->group_in)) {
+    const bool at_once = p->channels_packed == p->group_in;
+    for (int64_t c = 0, end; c < p->group_in; c = end) {
+        end = c + p->channels_a_pass;
+        const bool last = end >= p->group_in;
+        if (c % p->channels_packed == 0 && !(t->packed && at_once)) {
             pack.channel = group * p->group_in + c;
             pack.channels = CP_MIN(p->channels_packed, p->group_in - c);
             r->kernels->conv2d_pack(&pack);
@@ -462,11 +491,17 @@ static void run_dense(const cp_direct *p, const cp_conv2d_run *r, const cp_direc
         tiles.x = x + c % p->channels_packed * x_channel;
         tiles.channels = CP_MIN(p->channels_a_pass, p->group_in - c);
         tiles.weights = p->weights + (group * p->panels + panel) * tiles.weights_panel + c * taps * CP_PANEL;
-        tiles.next_weights = c + p->channels_a_pass < p->group_in ? tiles.weights + p->channels_a_pass * taps * CP_PANEL
+        tiles.next_weights = !last                   ? tiles.weights + p->channels_a_pass * taps * CP_PANEL
                              : panel_end < p->panels ? p->weights + (group * p->panels + panel_end) * tiles.weights_panel
                                                      : NULL;
         tiles.bias = c == 0 ? p->bias + (group * p->panels + panel) * CP_PANEL : NULL;
-        tiles.finish = c + p->channels_a_pass < p->group_in ? NULL : &finish;
+        if (last) {
+            tiles.finish = &finish;
+            tiles.fetch[0] = next == NULL || (next->packed && at_once) ? (cp_fetch){0} : fetch_packed(p, r, next, 0);
+            tiles.fetch[1] = fetch_finished(p, r, t, panel, panel_end);
+        } else if (!at_once) {
+            tiles.fetch[0] = fetch_packed(p, r, t, end);
+        }
         r->kernels->conv2d_tiles(&tiles);
     }
 }
@@ -531,13 +566,13 @@ static void run_depthwise(const cp_direct *p, const cp_conv2d_run *r, const cp_d
     }
 }
 
-void cp_channels_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t) {
+void cp_channels_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, const cp_direct_task *next) {
     const int64_t panel = t->share * p->panels_a_task, panel_end = CP_MIN(p->panels, panel + p->panels_a_task);
     if (p->kernel == CP_DIRECT_DEPTHWISE) {
         run_depthwise(p, r, t, panel, panel_end);
     } else if (p->kernel == CP_DIRECT_POINTWISE) {
         run_pointwise(p, r, t, panel, panel_end);
     } else {
-        run_dense(p, r, t, panel, panel_end);
+        run_dense(p, r, t, next, panel, panel_end);
     }
 }

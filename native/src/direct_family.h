@@ -65,7 +65,8 @@ void cp_channels_block(cp_direct *p);
 bool cp_channels_workspace(cp_direct *p); /* false if what a single row of outputs reads is too large to pack */
 double cp_channels_cost(const cp_direct *p, int64_t wide);
 void cp_channels_pack(const cp_direct *p, const float *weights, const float *bias, float *packed, float *packed_bias);
-void cp_channels_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
+/* `next` is the task after this one in the same call, or NULL. */
+void cp_channels_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t, const cp_direct_task *next);
 
 /* direct_patches.c */
 bool cp_patches_suit(const cp_direct *p);

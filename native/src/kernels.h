@@ -62,6 +62,13 @@ typedef struct cp_conv2d_call {
     bool clip_taps; /* padding must not be multiplied */
 } cp_conv2d_call;
 
+/* Rows of planes to bring into L2 while something else is worked on; or none. */
+typedef struct cp_fetch {
+    const float *first;           /* row 0 of plane 0 */
+    int64_t planes, rows, floats; /* of a row */
+    int64_t plane, row;           /* floats from one to the next */
+} cp_fetch;
+
 /* Pixels that follow each other in a list, and the taps of their windows that are to be multiplied. */
 typedef struct cp_conv2d_span {
     int64_t first, pixels;
@@ -93,6 +100,7 @@ typedef struct cp_conv2d_tiles {
     int64_t row_step, column_step;  /* packed pixels from one tap to the next */
     int64_t pixel_step;             /* packed pixels from one pixel of a row of dst to the next */
     const cp_conv2d_finish *finish; /* of these panels and pixels, to be done once their sums are complete; or NULL */
+    cp_fetch fetch[2];              /* what is packed after this call; what these panels are finished to */
 } cp_conv2d_tiles;
 
 /* conv2d_pointwise: for kernels of one tap without strides, from planes: some panels of 16 output channels and a rectangle of
@@ -133,13 +141,6 @@ typedef struct cp_winograd_input {
     float *v; /* [side x side points][tile][16], neighbouring points `v_point` floats apart */
     int64_t v_point;
 } cp_winograd_input;
-
-/* Rows of planes to bring into L2 while something else is worked on. */
-typedef struct cp_fetch {
-    const float *first;           /* row 0 of plane 0 */
-    int64_t planes, rows, floats; /* of a row */
-    int64_t plane, row;           /* floats from one to the next */
-} cp_fetch;
 
 /* winograd_multiply: for some panels of 16 output channels, every point and every tile, m = sum over channels of v u. */
 typedef struct cp_winograd_multiply {

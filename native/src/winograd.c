@@ -5,8 +5,7 @@
 
 enum {
     MULTIPLY_PANELS = 2, /* panels that are multiplied at once */
-    L2_BYTES = 1 << 20,  /* weights beyond this come from further away, */
-    L3_BYTES = 16 << 20  /* and beyond this from further still */
+    L3_BYTES = 16 << 20  /* weights beyond this come from further away than those beyond CP_L2_BYTES */
 };
 
 /* An odd number of cache lines, so that streams this far apart use all sets of a cache. */
@@ -32,7 +31,7 @@ static void block(cp_winograd *w, int64_t groups, int64_t tiles) {
     const int64_t all = w->tile_rows * w->tile_columns, least = cp_ceil_div(all, tiles);
     w->areas_a_group = cp_ceil_div(w->tile_rows, rows) * cp_ceil_div(w->tile_columns, columns);
     w->unit = columns == w->tile_columns ? columns : 1;
-    if (w->weights_bytes > L2_BYTES && least < w->areas_a_group) {
+    if (w->weights_bytes > CP_L2_BYTES && least < w->areas_a_group) {
         w->areas_a_group = least;
         w->unit = 1;
     }
@@ -77,7 +76,7 @@ static double cost(const cp_winograd *w) {
     const double far = 6, farther = 8, input = w->side == 4 ? 81 : 253, task = 990;
     const double output = w->side == 4 ? 89 : w->tile == 2 ? 153 : 314;
     const double areas = (double)w->areas_a_group, tiles = (double)(w->tile_rows * w->tile_columns);
-    const double fetch = w->weights_bytes > L3_BYTES ? farther : w->weights_bytes > L2_BYTES ? far : 0;
+    const double fetch = w->weights_bytes > L3_BYTES ? farther : w->weights_bytes > CP_L2_BYTES ? far : 0;
     const double waits = 5 * CP_MAX(1, ceil(tiles / areas / 8)); /* fewer than 5 tiles wait for each other */
     const double product = CP_MAX(CP_MAX(tiles / areas, fetch), waits);
     return areas * (task + (double)(w->panels * w->points * w->group_in) * product) + tiles * (double)w->panels * output +
@@ -217,21 +216,6 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
     }
 }
 
-/* Rows [row, row_end) of columns [column, column_end) of some channels of an image, if it lies in planes and beyond L2. */
-static cp_fetch fetch_of(const cp_tensor *t, int64_t image, int64_t channel, int64_t channels, int64_t row, int64_t row_end,
-                         int64_t column, int64_t column_end) {
-    const double floats = (double)t->channels * (double)t->height * (double)t->width;
-    if (t->layout != CONVPOOL_LAYOUT_NCHW || floats * sizeof(float) <= (double)L2_BYTES) return (cp_fetch){0};
-    return (cp_fetch){
-        .first = (const float *)t->data + image * t->strides.batch + cp_tensor_offset(t, channel, row, column),
-        .planes = channels,
-        .rows = row_end - row,
-        .floats = column_end - column,
-        .plane = t->strides.channel,
-        .row = t->strides.row,
-    };
-}
-
 /* What a share, `part` of `parts`, of the input channels of an area reads, but for the rows that the area above has read. */
 static cp_fetch fetch_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t part, int64_t parts) {
     const rectangle b = bounds_of(w, a);
@@ -240,15 +224,15 @@ static cp_fetch fetch_input(const cp_winograd *w, const cp_conv2d_run *r, const 
     const int64_t column_end = CP_MIN(j + reach(w, b.columns), r->src.width), column = CP_MAX(0, j);
     const int64_t first = part * w->group_in / parts, end = (part + 1) * w->group_in / parts;
     if (row >= row_end || column >= column_end) return (cp_fetch){0};
-    return fetch_of(&r->src, a->image, a->group * w->group_in + first, end - first, row, row_end, column, column_end);
+    return cp_fetch_of(&r->src, a->image, a->group * w->group_in + first, end - first, row, row_end, column, column_end);
 }
 
 /* What some output channels of an area write. */
 static cp_fetch fetch_output(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t channel, int64_t channels) {
     const rectangle b = bounds_of(w, a);
     const int64_t i = b.row * w->tile, j = b.column * w->tile;
-    return fetch_of(&r->dst, a->image, channel, channels, i, CP_MIN(i + b.rows * w->tile, r->dst.height), j,
-                    CP_MIN(j + b.columns * w->tile, r->dst.width));
+    return cp_fetch_of(&r->dst, a->image, channel, channels, i, CP_MIN(i + b.rows * w->tile, r->dst.height), j,
+                       CP_MIN(j + b.columns * w->tile, r->dst.width));
 }
 
 /* Products of panels of the area, from that of the group on that is `panel`, to pixels of a part of it. */
@@ -304,7 +288,7 @@ static void multiply_panels(const cp_winograd *w, const cp_conv2d_run *r, const 
         .points = w->points,
         .tiles = a->end - a->first,
         .channels = w->group_in,
-        .far = w->weights_bytes > L2_BYTES,
+        .far = w->weights_bytes > CP_L2_BYTES,
         .fetch = {next, fetch_output(w, r, a, a->group * w->group_out + channel, channels)},
     };
     r->kernels->winograd_multiply(&multiply);

@@ -331,13 +331,71 @@ static CP_INLINE void conv2d_row_end(float *out, int64_t out_panel, const int pi
     }
 }
 
-#if CP_ROW_TILE > CP_TILE
-enum { CONV2D_FETCHED = 2 }; /* lines of weights that a tile fetches of each 8 that it uses */
+/* What a tile of pixels side by side fetches before each 8 steps, CONV2D_FETCHED lines from each of as many places as it has
+ * panels: from `first` on and `apart` floats from one place to the next, then `step` floats further on. */
+enum { CONV2D_FETCHED = 2 };
+typedef struct conv2d_lines {
+    const float *first;
+    int64_t apart, step;
+} conv2d_lines;
 
-/* Up to CP_ROW_TILE pixels of a row, `step` packed pixels apart. Blocks of 8 channels. `ahead` has weights to be fetched, `fetched`
- * of each 8 lines: before the 8 steps, since between them clang 19 spills an accumulator. */
+/* What is left to fetch, by parts that a tile does: weights that are used next, a fourth of them; then rows that these panels are
+ * finished to, then rows that are packed next, each of as many planes as a tile has panels. */
+typedef struct conv2d_fetching {
+    const float *weights; /* or NULL */
+    int64_t eights;       /* in the steps of a tile */
+    cp_fetch dst, src;
+    int64_t weights_part, dst_part, src_part;
+} conv2d_fetching;
+
+/* Rows without gaps are one row. */
+static CP_INLINE void conv2d_join_rows(cp_fetch *f) {
+    if (f->row != f->floats) return;
+    f->floats *= f->rows;
+    f->rows = 1;
+}
+
+static CP_INLINE conv2d_fetching conv2d_fetching_of(const cp_conv2d_tiles *a) {
+    conv2d_fetching f = {.eights = a->channels / CP_BLOCK * a->kh * a->kw, .src = a->fetch[0]};
+    conv2d_join_rows(&f.src);
+    return f;
+}
+
+static CP_INLINE void conv2d_fetching_panels(conv2d_fetching *f, const cp_conv2d_tiles *a, int64_t panel, const float *weights) {
+    f->dst = a->fetch[1];
+    f->dst.first += panel * CP_PANEL * f->dst.plane;
+    f->dst.planes = CP_MIN(CP_TILE_PANELS * CP_PANEL, f->dst.planes - panel * CP_PANEL);
+    conv2d_join_rows(&f->dst);
+    f->weights = weights;
+    f->dst_part = f->weights_part = 0;
+}
+
+static CP_INLINE bool conv2d_lines_of(const cp_fetch *f, int64_t *part, int64_t eights, conv2d_lines *lines) {
+    if (*part >= f->planes / CP_TILE_PANELS * f->rows) return false;
+    lines->first = f->first + *part / f->rows * CP_TILE_PANELS * f->plane + *part % f->rows * f->row;
+    lines->apart = f->plane;
+    lines->step = CP_MIN(CONV2D_FETCHED * CP_PANEL, cp_ceil_div(f->floats, eights));
+    ++*part;
+    return true;
+}
+
+static CP_INLINE conv2d_lines conv2d_next_lines(conv2d_fetching *f, const cp_conv2d_tiles *a) {
+    conv2d_lines lines = {.first = a->weights};
+    if (f->weights != NULL && f->weights_part < CP_BLOCK / CONV2D_FETCHED) {
+        lines.step = CONV2D_FETCHED * CP_PANEL;
+        lines.first = f->weights + f->weights_part++ * f->eights * lines.step;
+        lines.apart = a->weights_panel;
+    } else if (!conv2d_lines_of(&f->dst, &f->dst_part, f->eights, &lines)) {
+        conv2d_lines_of(&f->src, &f->src_part, f->eights, &lines);
+    }
+    return lines;
+}
+
+#if CP_ROW_TILE > CP_TILE
+/* Up to CP_ROW_TILE pixels of a row, `step` packed pixels apart. Blocks of 8 channels. Lines are fetched before the 8 steps, since
+ * between them clang 19 spills an accumulator. */
 static CP_INLINE void conv2d_row_tile(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, int64_t first,
-                                      const float *ahead, int64_t fetched, const int step, const int pixels) {
+                                      conv2d_lines lines, const int step, const int pixels) {
     v16 acc[CP_TILE_PANELS * CP_ROW_TILE];
     const float *block = a->x + a->position[first] * CP_BLOCK, *weights = a->weights + panel * a->weights_panel;
     float *out = a->acc + (panel * a->acc_pixels + a->place[first]) * CP_PANEL;
@@ -348,11 +406,11 @@ static CP_INLINE void conv2d_row_tile(const cp_conv2d_tiles *a, const cp_conv2d_
         for (int64_t ty = s->y_begin; ty < s->y_end; ty++) {
             const float *w = weights + (ty * a->kw + s->x_begin) * CP_BLOCK * CP_PANEL;
             const float *x = block + (ty * a->row_step + s->x_begin * a->column_step) * CP_BLOCK;
-            for (const float *end = w + run; w < end; x += x_step, w += CP_BLOCK * CP_PANEL, ahead += fetched * CP_PANEL) {
+            for (const float *end = w + run; w < end; x += x_step, w += CP_BLOCK * CP_PANEL, lines.first += lines.step) {
                 CP_UNROLL
                 for (int k = 0; k < CONV2D_FETCHED; k++) {
                     CP_UNROLL
-                    for (int q = 0; q < CP_TILE_PANELS; q++) CP_PREFETCH(ahead + q * a->weights_panel + k * CP_PANEL);
+                    for (int q = 0; q < CP_TILE_PANELS; q++) CP_PREFETCH(lines.first + q * lines.apart + k * CP_PANEL);
                 }
                 CP_UNROLL
                 for (int k = 0; k < CP_BLOCK; k++) {
@@ -367,17 +425,14 @@ static CP_INLINE void conv2d_row_tile(const cp_conv2d_tiles *a, const cp_conv2d_
 }
 
 /* A span in tiles that each lie within a row, of 7 pixels or more. */
-static CP_INLINE void conv2d_row_tiles(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, const float *next,
+static CP_INLINE void conv2d_row_tiles(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, conv2d_fetching *fetching,
                                        const int step) {
-    const int64_t parts = cp_ceil_div(s->columns, CP_ROW_TILE), products = a->channels * a->kh * a->kw;
-    int64_t tile = 0;
+    const int64_t parts = cp_ceil_div(s->columns, CP_ROW_TILE);
     for (int64_t from = s->first; from < s->first + s->pixels; from += s->columns) {
-        for (int64_t part = 0; part < parts; part++, tile++) {
+        for (int64_t part = 0; part < parts; part++) {
             const int64_t first = part * s->columns / parts, pixels = (part + 1) * s->columns / parts - first;
-            const bool fetching = next != NULL && tile < CP_BLOCK / CONV2D_FETCHED;
-            const float *ahead = fetching ? next + tile * products / (CP_BLOCK / CONV2D_FETCHED) * CP_PANEL : a->weights;
-            const int64_t fetched = fetching ? CONV2D_FETCHED : 0;
-#define CONV2D_TILE(n) conv2d_row_tile(a, s, panel, from + first, ahead, fetched, step, n)
+            const conv2d_lines lines = conv2d_next_lines(fetching, a);
+#define CONV2D_TILE(n) conv2d_row_tile(a, s, panel, from + first, lines, step, n)
             switch (pixels) {
                 CP_TILE_CASE(CONV2D_TILE, 7)
                 CP_TILE_CASE(CONV2D_TILE, 8)
@@ -396,25 +451,27 @@ static CP_INLINE void conv2d_row_tiles(const cp_conv2d_tiles *a, const cp_conv2d
 }
 
 /* Whether it did a span row by row. */
-static CP_NOINLINE bool conv2d_in_rows(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel, const float *next) {
+static CP_NOINLINE bool conv2d_in_rows(const cp_conv2d_tiles *a, const cp_conv2d_span *s, int64_t panel,
+                                       conv2d_fetching *fetching) {
     const bool blocks = a->block == CP_BLOCK && a->pitch == 0 && a->channels % CP_BLOCK == 0;
     if (!blocks || s->columns < CP_ROW_TILE / 2 || a->pixel_step > 2) return false;
     if (a->pixel_step == 1) {
-        conv2d_row_tiles(a, s, panel, next, 1);
+        conv2d_row_tiles(a, s, panel, fetching, 1);
     } else {
-        conv2d_row_tiles(a, s, panel, next, 2);
+        conv2d_row_tiles(a, s, panel, fetching, 2);
     }
     return true;
 }
 #endif
 
-static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t panel, const int panels) {
+static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t panel, conv2d_fetching *fetching, const int panels) {
     const float *next = panel + panels < a->panels ? a->weights + (panel + panels) * a->weights_panel : a->next_weights;
+    conv2d_fetching_panels(fetching, a, panel, next);
     for (int64_t k = 0; k < a->span_count; k++) {
         const cp_conv2d_span span = a->spans[k], *s = &span;
         const int64_t parts = cp_ceil_div(s->pixels, CP_TILE), lines = cp_ceil_div(CP_BLOCK, parts);
 #if CP_ROW_TILE > CP_TILE
-        if (panels == CP_TILE_PANELS && conv2d_in_rows(a, s, panel, k == 0 ? next : NULL)) continue;
+        if (panels == CP_TILE_PANELS && conv2d_in_rows(a, s, panel, fetching)) continue;
 #endif
         for (int64_t part = 0; part < parts; part++) {
             const int64_t first = part * s->pixels / parts, pixels = (part + 1) * s->pixels / parts - first;
@@ -432,9 +489,10 @@ static CP_INLINE void conv2d_tiles_panels(const cp_conv2d_tiles *a, int64_t pane
 }
 
 static void CP_NAME(conv2d_tiles)(const cp_conv2d_tiles *a) {
+    conv2d_fetching fetching = conv2d_fetching_of(a);
     for (int64_t panel = 0, n; panel < a->panels; panel += n) {
         n = conv2d_panels_of(a->panels - panel);
-#define CONV2D_TILES(panels) conv2d_tiles_panels(a, panel, panels)
+#define CONV2D_TILES(panels) conv2d_tiles_panels(a, panel, &fetching, panels)
         CONV2D_PANELS_SWITCH(n, CONV2D_TILES)
 #undef CONV2D_TILES
     }
