@@ -363,7 +363,7 @@ static CP_INLINE conv2d_fetching conv2d_fetching_of(const cp_conv2d_tiles *a) {
 
 static CP_INLINE void conv2d_fetching_panels(conv2d_fetching *f, const cp_conv2d_tiles *a, int64_t panel, const float *weights) {
     f->dst = a->fetch[1];
-    f->dst.first += panel * CP_PANEL * f->dst.plane;
+    if (f->dst.planes != 0) f->dst.first += panel * CP_PANEL * f->dst.plane;
     f->dst.planes = CP_MIN(CP_TILE_PANELS * CP_PANEL, f->dst.planes - panel * CP_PANEL);
     conv2d_join_rows(&f->dst);
     f->weights = weights;

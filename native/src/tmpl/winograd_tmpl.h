@@ -168,18 +168,6 @@ static void CP_NAME(winograd_input)(const cp_winograd_input *a) {
     }
 }
 
-/* The products of one channel with `tiles` neighbouring tiles. */
-static CP_INLINE void winograd_step(const float *v, const float *u, int64_t u_panel, const int tiles, const int panels, v16 *acc) {
-    v16 w[CP_TILE_PANELS];
-    CP_UNROLL
-    for (int q = 0; q < panels; q++) w[q] = v16_load(u + q * u_panel);
-    CP_UNROLL
-    for (int p = 0; p < tiles; p++) {
-        CP_UNROLL
-        for (int q = 0; q < panels; q++) acc[q * CP_TILE + p] = v16_fma1(w[q], v[p * CP_PANEL], acc[q * CP_TILE + p]);
-    }
-}
-
 /* Where a fetch is: `next` is the row `row` of its plane, `left` are to come, `step` at a time. */
 typedef struct winograd_cursor {
     const cp_fetch *fetch;
@@ -225,7 +213,7 @@ static CP_INLINE void winograd_product(const winograd_pass *a, const float *v, f
     for (int q = 0; q < panels; q++) {
         CP_UNROLL
         for (int p = 0; p < tiles; p++) {
-            acc[q * CP_TILE + p] = a->first ? v16_zero() : v16_load(m + q * a->m_panel + p * CP_PANEL);
+            acc[q * tiles + p] = a->first ? v16_zero() : v16_load(m + q * a->m_panel + p * CP_PANEL);
         }
     }
     int64_t c = 0;
@@ -235,13 +223,13 @@ static CP_INLINE void winograd_product(const winograd_pass *a, const float *v, f
             for (int q = 0; q < panels; q++) CP_PREFETCH(ahead + q * a->u_panel);
         }
         CP_UNROLL
-        for (int k = 0; k < CP_PANEL; k++) winograd_step(v + k, u + k * CP_PANEL, a->u_panel, tiles, panels, acc);
+        for (int k = 0; k < CP_PANEL; k++) conv2d_row_step(v + k, CP_PANEL, u + k * CP_PANEL, a->u_panel, tiles, panels, acc);
     }
-    for (; c < a->channels; c++, v++, u += CP_PANEL) winograd_step(v, u, a->u_panel, tiles, panels, acc);
+    for (; c < a->channels; c++, v++, u += CP_PANEL) conv2d_row_step(v, CP_PANEL, u, a->u_panel, tiles, panels, acc);
     CP_UNROLL
     for (int q = 0; q < panels; q++) {
         CP_UNROLL
-        for (int p = 0; p < tiles; p++) v16_store(m + q * a->m_panel + p * CP_PANEL, acc[q * CP_TILE + p]);
+        for (int p = 0; p < tiles; p++) v16_store(m + q * a->m_panel + p * CP_PANEL, acc[q * tiles + p]);
     }
 }
 
