@@ -158,6 +158,10 @@ static void test_choice(tally *t, const options *o) {
         tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "STRICT refuses Winograd");
         forced = layer;
         forced.algorithm = (convpool_algorithm)algorithm;
+        forced.in_channels = 1;
+        const bool serves = algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2;
+        tally_expect(t, o, query(&forced, &info) == (serves ? CONVPOOL_STATUS_OK : CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM),
+                     "F(4x4, 3x3) wants two channels");
         forced.in_channels = 1 << 20;
         tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "Winograd refuses too many channels");
     }
