@@ -235,15 +235,6 @@ static void test_widest_pooling(rng *r, guarded *g, guard_side side) {
         expect("vw_after", line[i + 2], out[5][i], (float)i, 0, 0);
         expect("vw_picked_before", line[i == 0 ? 2 * CP_WIDE : 2 * i - 1], out[6][i], (float)i, 0, 0);
     }
-    const int64_t base = (int64_t)1 << 40, n = rng_range(r, 0, CP_WIDE);
-    int64_t *places = guarded_place(g, CP_WIDE * sizeof *places, sizeof *places, 0, side);
-    vw_store_places(places, vw_load(place), base);
-    for (int i = 0; i < CP_WIDE; i++) expect("vw_store_places", place[i], (float)(places[i] - base), place[i], 0, 0);
-    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_places wrote beyond %d", (int)CP_WIDE);
-    places = guarded_place(g, (size_t)n * sizeof *places, sizeof *places, 0, side);
-    vw_storen_places(places, vw_load(place), base, n);
-    for (int64_t i = 0; i < n; i++) expect("vw_storen_places", place[i], (float)(places[i] - base), place[i], (float)n, 0);
-    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_storen_places of %d wrote beyond them", (int)n);
     const int64_t begin = rng_range(r, 0, CP_WIDE), end = rng_range(r, begin, CP_WIDE);
     const float *there = guarded_place(g, (size_t)(end - begin) * sizeof(float), sizeof(float), 0, side);
     memcpy(g->data, line + begin, g->size);
@@ -255,6 +246,48 @@ static void test_widest_pooling(rng *r, guarded *g, guard_side side) {
     vw_store_masked(to - begin, va, vw_range(begin, end));
     for (int64_t i = begin; i < end; i++) expect("vw_store_masked", a[i], to[i - begin], (float)begin, (float)end, (float)i);
     if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_masked wrote beyond %d to %d", (int)begin, (int)end);
+}
+
+/* Maxima without NaN and their places, and indices from those. */
+static void test_places(rng *r, guarded *g, guard_side side) {
+    float a[CP_WIDE], b[CP_WIDE], out[2][CP_WIDE];
+    int32_t place[2 * CP_WIDE], other[CP_WIDE], at[CP_WIDE];
+    bool unordered = false;
+    for (int i = 0; i < CP_WIDE; i++) {
+        float unused;
+        hard(r, &a[i], &b[i], &unused);
+        if (rng_chance(r, 5)) a[i] = special(r);
+        if (rng_chance(r, 5)) b[i] = special(r);
+        unordered |= isnan(a[i]) || isnan(b[i]);
+        other[i] = (int32_t)rng_range(r, 0, 1 << 24);
+    }
+    for (int i = 0; i < 2 * CP_WIDE; i++) place[i] = (int32_t)rng_range(r, 0, 1 << 24);
+    expect("vw_any of vw_unordered", unordered, vw_any(vw_unordered(vw_load(a), vw_load(b))), 0, 0, 0);
+    const int32_t more = other[0];
+    const vw added = vw_add_places(vw_load_places(place), more);
+    memcpy(at, &added, sizeof at);
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_add_places", 0, (float)(place[i] + more - at[i]), (float)place[i], (float)more, 0);
+    vw max = vw_load(a), taken = vw_load_places(place);
+    vw_max_at(&max, &taken, vw_load(b), vw_load_places(other));
+    vw_store(out[0], max);
+    memcpy(at, &taken, sizeof at);
+    for (int i = 0; i < CP_WIDE; i++) {
+        if (isnan(a[i]) || isnan(b[i])) continue;
+        expect("vw_max_at", b[i] > a[i] ? b[i] : a[i], out[0][i], a[i], b[i], 0);
+        expect("vw_max_at, place", (float)(b[i] > a[i] ? other[i] : place[i]), (float)at[i], a[i], b[i], 0);
+    }
+    const int64_t base = (int64_t)1 << 40, n = rng_range(r, 0, CP_WIDE);
+    int64_t *to = guarded_place(g, CP_WIDE * sizeof *to, sizeof *to, 0, side);
+    vw_store_places(to, vw_load_places(place), base);
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_store_places", (float)place[i], (float)(to[i] - base), 0, 0, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_places wrote beyond %d", (int)CP_WIDE);
+    vw_store_picked_places(to, vw_pick_even(vw_load_places(place), vw_load_places(place + CP_WIDE)), base);
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_store_picked_places", (float)place[2 * i], (float)(to[i] - base), 0, 0, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_picked_places wrote beyond %d", (int)CP_WIDE);
+    to = guarded_place(g, (size_t)n * sizeof *to, sizeof *to, 0, side);
+    vw_storen_places(to, vw_load_places(place), base, n);
+    for (int64_t i = 0; i < n; i++) expect("vw_storen_places", (float)place[i], (float)(to[i] - base), (float)n, 0, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_storen_places of %d wrote beyond them", (int)n);
 }
 
 /* Of one or two ranges of lanes, those that have a lane to take. */
@@ -465,6 +498,7 @@ int main(int argc, char **argv) {
             test_sums(&r);
             test_widest(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_widest_pooling(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
+            test_places(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_memory(&r, &memory, GUARD_AT_END);
             test_memory(&r, &memory, GUARD_AT_BEGIN);
             test_wide_memory(&r, &memory, GUARD_AT_END);

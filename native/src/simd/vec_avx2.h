@@ -94,19 +94,33 @@ static CP_INLINE void v8_max_first_at(v8 *max, v8 *at, v8 x, v8 x_at) {
     *max = _mm256_blendv_ps(*max, x, taken);
     *at = _mm256_blendv_ps(*at, x_at, taken);
 }
-static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) {
-    const __m256i n = _mm256_cvttps_epi32(a), from = _mm256_set1_epi64x(base);
-    const __m256i lo = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(n)), hi = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(n, 1));
-    _mm256_storeu_si256((__m256i *)(void *)p, _mm256_add_epi64(lo, from));
-    _mm256_storeu_si256((__m256i *)(void *)(p + 4), _mm256_add_epi64(hi, from));
+static CP_INLINE void v8_max_at(v8 *max, v8 *at, v8 x, v8 x_at) {
+    const v8 taken = _mm256_cmp_ps(x, *max, _CMP_GT_OQ);
+    *max = _mm256_max_ps(x, *max);
+    *at = _mm256_blendv_ps(*at, x_at, taken);
 }
+static CP_INLINE v8_mask v8_unordered(v8 a, v8 b) { return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)); }
+static CP_INLINE bool v8_any(v8_mask m) { return _mm256_movemask_epi8(m) != 0; }
+static CP_INLINE v8 v8_load_places(const int32_t *p) {
+    return _mm256_castsi256_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+static CP_INLINE v8 v8_add_places(v8 a, int32_t b) {
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_set1_epi32(b)));
+}
+static CP_INLINE void v8_store_picked_places(int64_t *p, v8 a, int64_t base) {
+    const __m256i at = _mm256_castps_si256(a), from = _mm256_set1_epi64x(base), zero = _mm256_setzero_si256();
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm256_add_epi64(_mm256_unpacklo_epi32(at, zero), from));
+    _mm256_storeu_si256((__m256i *)(void *)(p + 4), _mm256_add_epi64(_mm256_unpackhi_epi32(at, zero), from));
+}
+static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) { v8_store_picked_places(p, v8_in_order(a), base); }
 static CP_INLINE void v8_storen_places(int64_t *p, v8 a, int64_t base, int64_t n) {
-    const __m256i at = _mm256_cvttps_epi32(a), from = _mm256_set1_epi64x(base), count = _mm256_set1_epi64x(n);
-    const __m256i lo = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(at)),
-                  hi = _mm256_cvtepi32_epi64(_mm256_extracti128_si256(at, 1));
+    const __m256i at = _mm256_castps_si256(v8_in_order(a)), from = _mm256_set1_epi64x(base), zero = _mm256_setzero_si256();
+    const __m256i count = _mm256_set1_epi64x(n);
     long long *const to = (long long *)(void *)p;
-    _mm256_maskstore_epi64(to, _mm256_cmpgt_epi64(count, _mm256_setr_epi64x(0, 1, 2, 3)), _mm256_add_epi64(lo, from));
-    _mm256_maskstore_epi64(to + 4, _mm256_cmpgt_epi64(count, _mm256_setr_epi64x(4, 5, 6, 7)), _mm256_add_epi64(hi, from));
+    _mm256_maskstore_epi64(to, _mm256_cmpgt_epi64(count, _mm256_setr_epi64x(0, 1, 2, 3)),
+                           _mm256_add_epi64(_mm256_unpacklo_epi32(at, zero), from));
+    _mm256_maskstore_epi64(to + 4, _mm256_cmpgt_epi64(count, _mm256_setr_epi64x(4, 5, 6, 7)),
+                           _mm256_add_epi64(_mm256_unpackhi_epi32(at, zero), from));
 }
 static CP_INLINE v8 v8_pow2_of_biased(v8 t) {
     const __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(t), 23);

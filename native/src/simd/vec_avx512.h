@@ -106,13 +106,29 @@ static CP_INLINE vw vw_div(vw a, vw b) { return _mm512_div_ps(a, b); }
 static CP_INLINE vw vw_mul(vw a, vw b) { return _mm512_mul_ps(a, b); }
 static CP_INLINE vw vw_max_first(vw max, vw x) { return v16_max_first(max, x); }
 static CP_INLINE void vw_max_first_at(vw *max, vw *at, vw x, vw x_at) { v16_max_first_at(max, at, x, x_at); }
+static CP_INLINE void vw_max_at(vw *max, vw *at, vw x, vw x_at) {
+    const __mmask16 taken = _mm512_cmp_ps_mask(x, *max, _CMP_GT_OQ);
+    *max = _mm512_max_ps(x, *max);
+    *at = _mm512_mask_mov_ps(*at, taken, x_at);
+}
+static CP_INLINE vw_mask vw_unordered(vw a, vw b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); }
+static CP_INLINE bool vw_any(vw_mask m) { return m != 0; }
+static CP_INLINE vw vw_load_places(const int32_t *p) { return _mm512_castsi512_ps(_mm512_loadu_si512(p)); }
+static CP_INLINE vw vw_add_places(vw a, int32_t b) {
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_set1_epi32(b)));
+}
 static CP_INLINE void vw_store_places(int64_t *p, vw a, int64_t base) {
-    const __m512i n = _mm512_cvttps_epi32(a), from = _mm512_set1_epi64(base);
-    _mm512_storeu_si512(p, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(n)), from));
-    _mm512_storeu_si512(p + 8, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(n, 1)), from));
+    const __m512i at = _mm512_castps_si512(a), from = _mm512_set1_epi64(base);
+    _mm512_storeu_si512(p, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(at)), from));
+    _mm512_storeu_si512(p + 8, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(at, 1)), from));
+}
+static CP_INLINE void vw_store_picked_places(int64_t *p, vw a, int64_t base) {
+    const __m512i at = _mm512_castps_si512(a), from = _mm512_set1_epi64(base), zero = _mm512_setzero_si512();
+    _mm512_storeu_si512(p, _mm512_add_epi64(_mm512_unpacklo_epi32(at, zero), from));
+    _mm512_storeu_si512(p + 8, _mm512_add_epi64(_mm512_unpackhi_epi32(at, zero), from));
 }
 static CP_INLINE void vw_storen_places(int64_t *p, vw a, int64_t base, int64_t n) {
-    const __m512i at = _mm512_cvttps_epi32(a), from = _mm512_set1_epi64(base);
+    const __m512i at = _mm512_castps_si512(a), from = _mm512_set1_epi64(base);
     const uint32_t mask = (1u << n) - 1;
     _mm512_mask_storeu_epi64(p, (__mmask8)mask, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(at)), from));
     _mm512_mask_storeu_epi64(p + 8, (__mmask8)(mask >> 8),

@@ -109,18 +109,43 @@ static CP_INLINE void v8_max_first_at(v8 *max, v8 *at, v8 x, v8 x_at) {
     *max = v8_of(vbslq_f32(lo, x.lo, max->lo), vbslq_f32(hi, x.hi, max->hi));
     *at = v8_of(vbslq_f32(lo, x_at.lo, at->lo), vbslq_f32(hi, x_at.hi, at->hi));
 }
-static CP_INLINE float32x4_t v4_pow2_of_biased(float32x4_t t) {
-    return vreinterpretq_f32_u32(vaddq_u32(vshlq_n_u32(vreinterpretq_u32_f32(t), 23), vdupq_n_u32(0x3F800000u)));
+static CP_INLINE void v8_max_at(v8 *max, v8 *at, v8 x, v8 x_at) {
+    const uint32x4_t lo = vcgtq_f32(x.lo, max->lo), hi = vcgtq_f32(x.hi, max->hi);
+    *max = v8_of(vbslq_f32(lo, x.lo, max->lo), vbslq_f32(hi, x.hi, max->hi));
+    *at = v8_of(vbslq_f32(lo, x_at.lo, at->lo), vbslq_f32(hi, x_at.hi, at->hi));
+}
+static CP_INLINE v8_mask v8_unordered(v8 a, v8 b) {
+    const uint32x4_t lo = vandq_u32(vceqq_f32(a.lo, a.lo), vceqq_f32(b.lo, b.lo));
+    const uint32x4_t hi = vandq_u32(vceqq_f32(a.hi, a.hi), vceqq_f32(b.hi, b.hi));
+    const uint32_t bits[] = {1, 2, 4, 8};
+    const uint32x4_t bit = vld1q_u32(bits);
+    return vaddvq_u32(vbicq_u32(bit, lo)) | vaddvq_u32(vbicq_u32(bit, hi)) << 4;
+}
+static CP_INLINE bool v8_any(v8_mask m) { return m != 0; }
+static CP_INLINE v8 v8_load_places(const int32_t *p) {
+    return v8_of(vreinterpretq_f32_s32(vld1q_s32(p)), vreinterpretq_f32_s32(vld1q_s32(p + 4)));
+}
+static CP_INLINE v8 v8_add_places(v8 a, int32_t b) {
+    const int32x4_t by = vdupq_n_s32(b);
+    return v8_of(vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a.lo), by)),
+                 vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a.hi), by)));
 }
 static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) {
-    float at[8];
-    v8_store(at, a);
-    for (int i = 0; i < 8; i++) p[i] = base + (int32_t)at[i];
+    const int32x4_t lo = vreinterpretq_s32_f32(a.lo), hi = vreinterpretq_s32_f32(a.hi);
+    const int64x2_t from = vdupq_n_s64(base);
+    vst1q_s64(p, vaddw_s32(from, vget_low_s32(lo)));
+    vst1q_s64(p + 2, vaddw_s32(from, vget_high_s32(lo)));
+    vst1q_s64(p + 4, vaddw_s32(from, vget_low_s32(hi)));
+    vst1q_s64(p + 6, vaddw_s32(from, vget_high_s32(hi)));
 }
+static CP_INLINE void v8_store_picked_places(int64_t *p, v8 a, int64_t base) { v8_store_places(p, v8_in_order(a), base); }
 static CP_INLINE void v8_storen_places(int64_t *p, v8 a, int64_t base, int64_t n) {
-    float at[8];
-    v8_store(at, a);
-    for (int64_t i = 0; i < n; i++) p[i] = base + (int32_t)at[i];
+    int64_t t[8];
+    v8_store_places(t, a, base);
+    memcpy(p, t, (size_t)n * sizeof *p);
+}
+static CP_INLINE float32x4_t v4_pow2_of_biased(float32x4_t t) {
+    return vreinterpretq_f32_u32(vaddq_u32(vshlq_n_u32(vreinterpretq_u32_f32(t), 23), vdupq_n_u32(0x3F800000u)));
 }
 static CP_INLINE v8 v8_pow2_of_biased(v8 t) { return v8_of(v4_pow2_of_biased(t.lo), v4_pow2_of_biased(t.hi)); }
 static CP_INLINE void v4_transpose(float32x4_t r[4]) {

@@ -111,18 +111,36 @@ static CP_INLINE void v8_max_first_at(v8 *max, v8 *at, v8 x, v8 x_at) {
         }
     }
 }
-/* The float whose bits are (bits(t) << 23) + 0x3F800000. */
-/* p[i] = base + a[i], of whole numbers. */
-static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) {
-    float at[8];
-    v8_store(at, a);
-    for (int i = 0; i < 8; i++) p[i] = base + (int32_t)at[i];
+/* The same where neither is NaN. */
+static CP_INLINE void v8_max_at(v8 *max, v8 *at, v8 x, v8 x_at) { v8_max_first_at(max, at, x, x_at); }
+/* Lanes where a or b is NaN, and whether a mask has any. */
+static CP_INLINE v8_mask v8_unordered(v8 a, v8 b) {
+    v8_mask m = 0;
+    for (int i = 0; i < 8; i++) m |= (v8_mask)(a.f[i] != a.f[i] || b.f[i] != b.f[i]) << i;
+    return m;
 }
+static CP_INLINE bool v8_any(v8_mask m) { return m != 0; }
+/* Places are int32 in the lanes of a vector. */
+static CP_INLINE v8 v8_load_places(const int32_t *p) {
+    v8 r;
+    memcpy(r.f, p, sizeof r.f);
+    return r;
+}
+static CP_INLINE v8 v8_add_places(v8 a, int32_t b) {
+    int32_t at[8];
+    memcpy(at, a.f, sizeof at);
+    for (int i = 0; i < 8; i++) at[i] += b;
+    return v8_load_places(at);
+}
+/* p[i] = base + a[i], of all, of the first n, and of those that lie in the order of picks. None is negative. */
 static CP_INLINE void v8_storen_places(int64_t *p, v8 a, int64_t base, int64_t n) {
-    float at[8];
-    v8_store(at, a);
-    for (int64_t i = 0; i < n; i++) p[i] = base + (int32_t)at[i];
+    int32_t at[8];
+    memcpy(at, a.f, sizeof at);
+    for (int64_t i = 0; i < n; i++) p[i] = base + at[i];
 }
+static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) { v8_storen_places(p, a, base, 8); }
+static CP_INLINE void v8_store_picked_places(int64_t *p, v8 a, int64_t base) { v8_store_places(p, v8_in_order(a), base); }
+/* The float whose bits are (bits(t) << 23) + 0x3F800000. */
 static CP_INLINE v8 v8_pow2_of_biased(v8 t) {
     uint32_t bits[8];
     memcpy(bits, t.f, sizeof bits);

@@ -38,6 +38,12 @@ static CP_INLINE vw vw_div(vw a, vw b) { return v8_div(a, b); }
 static CP_INLINE vw vw_mul(vw a, vw b) { return v8_mul(a, b); }
 static CP_INLINE vw vw_max_first(vw max, vw x) { return v8_max_first(max, x); }
 static CP_INLINE void vw_max_first_at(vw *max, vw *at, vw x, vw x_at) { v8_max_first_at(max, at, x, x_at); }
+static CP_INLINE void vw_max_at(vw *max, vw *at, vw x, vw x_at) { v8_max_at(max, at, x, x_at); }
+static CP_INLINE vw_mask vw_unordered(vw a, vw b) { return v8_unordered(a, b); }
+static CP_INLINE bool vw_any(vw_mask m) { return v8_any(m); }
+static CP_INLINE vw vw_load_places(const int32_t *p) { return v8_load_places(p); }
+static CP_INLINE vw vw_add_places(vw a, int32_t b) { return v8_add_places(a, b); }
+static CP_INLINE void vw_store_picked_places(int64_t *p, vw a, int64_t base) { v8_store_picked_places(p, a, base); }
 static CP_INLINE void vw_store_places(int64_t *p, vw a, int64_t base) { v8_store_places(p, a, base); }
 static CP_INLINE void vw_storen_places(int64_t *p, vw a, int64_t base, int64_t n) { v8_storen_places(p, a, base, n); }
 static CP_INLINE vw vw_max3_first(vw a, vw b, vw c) { return v8_max3_first(a, b, c); }

@@ -6,12 +6,14 @@
  * Bound:     3x3: adds, maxima and comparisons, of which two a cycle: 3 to 5 cycles a vector; 2x2: the cache that src comes from.
  * Borders:   what lies outside are cells that change nothing, -infinity or 0: in masked loads of the first or last vector of a row,
  *            in the neighbours of a row's first and last cell, and as whole lines.
- * Places:    floats relative to the window, a line's within the line; rows of outputs know where a window begins. */
+ * Places:    whole numbers, in the plane but for the columns before a vector's first window. Maxima with places are found as if
+ *            there were no NaN, in three instructions a step instead of four to six; strips that have one are done again. */
 
 enum {
     POOL2D_KERNEL = 3,
     POOL2D_HELD = 8,     /* vectors of a row whose reductions stay in registers; with indices, or where none do, 4 */
-    POOL2D_CHUNK = 4,    /* vectors of a wider row that are worked on together */
+    POOL2D_CHUNK = 4,    /* vectors of a wider row that are worked on together, */
+    POOL2D_CHUNK_AT = 3, /* and with indices */
     POOL2D_STRIP = 1024, /* columns of dst whose reductions stay in L1 */
     POOL2D_AHEAD = 512,  /* floats ahead of what is loaded, to be prefetched, */
     POOL2D_FAR = 1792    /* and where a line is read for one row only */
@@ -19,30 +21,28 @@ enum {
 
 /* Some columns of dst, all rows of the task: as many as are held, or the whole row up to POOL2D_STRIP. */
 typedef struct pool2d_strip {
-    int64_t j, x;      /* first column of dst; of src that is loaded, which is the second tap of 3 or the first of 2 */
-    int64_t vectors;   /* of dst */
-    int64_t n;         /* columns of the last vector */
-    vw_mask first;     /* of windows of 2, the cells within the image of what the first vector loads, */
-    vw_mask near, far; /* and of what the last one does; all others load nothing else */
-    bool left;         /* the cell before what is loaded is in the image, */
-    int64_t cells;     /* and so many from there on */
-    vw columns;        /* of src from the first window of a vector to each */
-    vw first_at[2];    /* of the first vector of windows, the place of taps 0 and 1, or of the first tap in the image instead */
+    int64_t j, x;               /* first column of dst; of src that is loaded, which is the second tap of 3 or the first of 2 */
+    int64_t vectors;            /* of dst */
+    int64_t n;                  /* columns of the last vector */
+    vw_mask first;              /* of windows of 2, the cells within the image of what the first vector loads, */
+    vw_mask near, far;          /* and of what the last one does; all others load nothing else */
+    bool left;                  /* the cell before what is loaded is in the image, */
+    int64_t cells;              /* and so many from there on */
+    vw at[POOL2D_KERNEL];       /* places of the taps of a vector of windows, in the order of vw_pick_even for stride 2 */
+    vw first_at[POOL2D_KERNEL]; /* the same of the strip's first vector; taps before the image have that of the first one in it */
 } pool2d_strip;
+
+static CP_INLINE vw pool2d_places_of(const int32_t *at, int64_t step) {
+    const vw places = vw_load_places(at);
+    return step == 1 ? places : vw_pick_even(places, vw_load_places(at + CP_WIDE));
+}
 
 /* The strip from column j on. Windows of 3 that begin with more padding than a cell are a single vector, which is the last one. */
 static pool2d_strip pool2d_strip_of(const convpool_pool2d_desc *d, int64_t j) {
     const int64_t step = d->stride_w, x = j * step + (d->kw == 3) - d->pad_left;
     const int64_t vectors = x < 0 && d->kw == 3 ? 1 : CP_MIN(cp_ceil_div(d->ow - j, CP_WIDE), POOL2D_STRIP / CP_WIDE);
     const int64_t last = x + (vectors - 1) * CP_WIDE * step;
-    float first_at[2][CP_WIDE], columns[CP_WIDE];
     pool2d_strip s = {0};
-    for (int p = 0; p < CP_WIDE; p++) { /* With stride 2 only window 0 has padding, and is lane 0 of any pick. */
-        const float missing = (float)CP_MAX(0, CP_MIN(2, d->pad_left - (j + p) * step));
-        first_at[0][p] = missing;
-        first_at[1][p] = CP_MAX(1.0f, missing);
-        columns[p] = (float)(p * step);
-    }
     s.j = j;
     s.x = x;
     s.vectors = vectors;
@@ -52,18 +52,26 @@ static pool2d_strip pool2d_strip_of(const convpool_pool2d_desc *d, int64_t j) {
     s.far = vw_range(-last - CP_WIDE, d->iw - last - CP_WIDE);
     s.left = x > 0 && x <= d->iw;
     s.cells = d->iw - x;
-    s.columns = vw_load(columns);
-    s.first_at[0] = vw_load(first_at[0]);
-    s.first_at[1] = vw_load(first_at[1]);
+    for (int tap = 0; tap < (int)d->kw && d->indices != CONVPOOL_INDICES_NONE; tap++) {
+        const int missing = (int)CP_MAX(0, d->pad_left - j * step);
+        int32_t at[2 * CP_WIDE], first_at[2 * CP_WIDE]; /* each window `step` times */
+        for (int p = 0; p < 2 * CP_WIDE; p++) {
+            const int begin = p & -(int)step;
+            at[p] = begin + tap;
+            first_at[p] = begin + CP_MAX(tap, missing - begin);
+        }
+        s.at[tap] = pool2d_places_of(at, step);
+        s.first_at[tap] = pool2d_places_of(first_at, step);
+    }
     return s;
 }
 
 /* Whether all divisors are powers of two, so that their reciprocals do. */
 static CP_INLINE bool pool2d_is_exact(const convpool_pool2d_desc *d) { return d->kw == 2 && d->divisor_override == 0; }
 
-/* What the sums of a strip's windows are divided by, or multiplied if `exact`, for each number of lines that count. */
-static void pool2d_strip_divisors(const pool2d_strip *s, const convpool_pool2d_desc *d, const bool exact,
-                                  float (*divisors)[POOL2D_STRIP]) {
+/* What the sums of a strip's windows are divided by, or multiplied by where that is exact, for each number of lines that count. */
+static void pool2d_strip_divisors(const pool2d_strip *s, const convpool_pool2d_desc *d, float (*divisors)[POOL2D_STRIP]) {
+    const bool exact = pool2d_is_exact(d);
     const int64_t x = s->j * d->stride_w - d->pad_left, room = d->iw - x + (d->count_include_pad ? d->pad_right : 0);
     const int missing = d->count_include_pad ? 0 : (int)CP_MAX(0, -x), end = (int)CP_MIN(room, 4 * POOL2D_STRIP);
     const int kernel = (int)d->kw, step = (int)d->stride_w;
@@ -76,19 +84,25 @@ static void pool2d_strip_divisors(const pool2d_strip *s, const convpool_pool2d_d
     }
 }
 
-/* 2 or 3 taps, or rows, in order. */
-static CP_INLINE vw pool2d_reduce(const vw *x, const int n, const pool2d_op op) {
-    if (op == POOL2D_MAX) return n == 2 ? vw_max_first(x[0], x[1]) : vw_max3_first(x[0], x[1], x[2]);
-    return n == 2 ? vw_add(x[0], x[1]) : vw_add(vw_add(x[0], x[1]), x[2]);
-}
+/* Whether indices are wanted, and may be of NaN. */
+typedef enum pool2d_places { POOL2D_NO_PLACES, POOL2D_PLACES, POOL2D_PLACES_OF_NAN } pool2d_places;
 
-/* The same for maxima and their places. The scan begins with the first: if that is padding, it has the place of the first real one,
- * which is taken in any case. */
-static CP_INLINE vw pool2d_reduce_at(const vw *x, const vw *x_at, vw *at, const int n) {
+/* 2 or 3 taps, or rows, in order; of maxima, the place too. The scan begins with the first: if that is padding, it has the place of
+ * the first real one, which is taken in any case. */
+static CP_INLINE vw pool2d_reduce(const vw *x, const vw *x_at, vw *at, const int n, const pool2d_op op,
+                                  const pool2d_places places) {
+    *at = places == POOL2D_NO_PLACES ? vw_zero() : x_at[0];
+    if (places == POOL2D_NO_PLACES && op == POOL2D_MAX) return n == 2 ? vw_max_first(x[0], x[1]) : vw_max3_first(x[0], x[1], x[2]);
+    if (places == POOL2D_NO_PLACES) return n == 2 ? vw_add(x[0], x[1]) : vw_add(vw_add(x[0], x[1]), x[2]);
     vw max = x[0];
-    *at = x_at[0];
     CP_UNROLL
-    for (int k = 1; k < n; k++) vw_max_first_at(&max, at, x[k], x_at[k]);
+    for (int k = 1; k < n; k++) {
+        if (places == POOL2D_PLACES) {
+            vw_max_at(&max, at, x[k], x_at[k]);
+        } else {
+            vw_max_first_at(&max, at, x[k], x_at[k]);
+        }
+    }
     return max;
 }
 
@@ -99,24 +113,35 @@ static CP_INLINE vw pool2d_load(const float *p, vw_mask mask, const bool all, co
     return op == POOL2D_MAX ? vw_load_or(p, mask, vw_set1(pool2d_none(op))) : vw_load_masked(p, mask);
 }
 
-/* The reductions along a line of some vectors of windows, of which the first load is at p; for stride 2 in the order of
- * vw_pick_even. `last` are those at the end of the strip. */
-static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, vw *row, vw *row_at, const int vectors, const bool last,
-                                  const int kernel, const int step, const pool2d_op op, const bool indexed) {
+/* The reductions along a line, which is at `place`, of some vectors of windows, of which the first load is at p; for stride 2 in
+ * the order of vw_pick_even. `last` are those at the end of the strip. NaN are noted where places do not allow for them. */
+static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, int32_t place, vw *row, vw *row_at, vw_mask *nan,
+                                  const int vectors, const bool last, const int kernel, const int step, const pool2d_op op,
+                                  const pool2d_places places) {
     const float none = pool2d_none(op);
     const int ahead = kernel == step ? POOL2D_FAR : POOL2D_AHEAD;
-    vw near[POOL2D_HELD + 1], far[POOL2D_HELD];
+    vw near[POOL2D_HELD + 1], far[POOL2D_HELD], at[POOL2D_KERNEL], first_at[POOL2D_KERNEL];
     CP_UNROLL
     for (int v = 0; v < vectors; v++) {
-        const float *at = p + v * CP_WIDE * step;
+        const float *cells = p + v * CP_WIDE * step;
         const bool end = last && v + 1 == vectors;
-        near[v] = pool2d_load(at, end ? s.near : s.first, !end && (v > 0 || kernel == 3), op);
-        if (step == 2) far[v] = pool2d_load(at + CP_WIDE, s.far, !end, op);
+        near[v] = pool2d_load(cells, end ? s.near : s.first, !end && (v > 0 || kernel == 3), op);
+        if (step == 2) far[v] = pool2d_load(cells + CP_WIDE, s.far, !end, op);
     }
     CP_UNROLL
     for (int line = 0; line < vectors * CP_WIDE * step; line += 16) CP_PREFETCH_L1(p + line + ahead);
     vw before = vw_set1(*(s.left ? p - 1 : &none));
     near[vectors] = vw_set1(*(vectors * CP_WIDE * step < s.cells ? p + vectors * CP_WIDE * step : &none));
+    CP_UNROLL
+    for (int t = 0; t < kernel && places != POOL2D_NO_PLACES; t++) {
+        at[t] = vw_add_places(s.at[t], place);
+        first_at[t] = vw_add_places(s.first_at[t], place);
+    }
+    CP_UNROLL
+    for (int v = 0; v < vectors && places == POOL2D_PLACES; v += step == 1 ? 2 : 1) {
+        *nan = vw_either(*nan, vw_unordered(near[v], *(step == 1 ? near + v + 1 : far + v)));
+    }
+    if (places == POOL2D_PLACES && kernel != step) *nan = vw_either(*nan, vw_unordered(before, near[vectors]));
     CP_UNROLL
     for (int v = 0; v < vectors; v++) {
         vw taps[POOL2D_KERNEL];
@@ -128,13 +153,7 @@ static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, vw *row,
             taps[0] = step == 1 ? vw_before(before, left) : vw_picked_before(before, left);
             before = left;
         }
-        if (indexed) {
-            const vw at[POOL2D_KERNEL] = {v == 0 ? s.first_at[0] : vw_zero(), v == 0 ? s.first_at[1] : vw_set1(1.0f),
-                                          vw_set1(2.0f)};
-            row[v] = pool2d_reduce_at(taps, at, &row_at[v], kernel);
-        } else {
-            row[v] = pool2d_reduce(taps, kernel, op);
-        }
+        row[v] = pool2d_reduce(taps, v == 0 ? first_at : at, &row_at[v], kernel, op, places);
     }
 }
 
@@ -143,36 +162,36 @@ typedef struct pool2d_row {
     const float *lines[2]; /* those of src that no row before has read, NULL for one outside the image */
     float *kept[2];        /* reductions of those before, from the top, and their places; of wide rows */
     float *kept_at[2];
-    float line_at[POOL2D_KERNEL]; /* places of the lines of a window; those above the image have that of the first one */
-    int64_t place;                /* index of what the window of column 0 of the strip begins with */
-    const float *divisors;        /* of averages; their reciprocals if `exact`, which powers of two have */
+    int32_t places[2];     /* of the lines */
+    int64_t base;          /* index of place 0 for column 0 of the strip */
+    const float *divisors; /* of averages; their reciprocals if `exact`, which powers of two have */
     bool exact;
     bool wanted; /* whether there is a result, and where it goes */
     float *dst;
     int64_t *indices;
 } pool2d_row;
 
-/* Reductions of the lines of a window and, with indices, the places of their maxima within the line. */
+/* Reductions of the lines of a window and, with indices, the places of their maxima. */
 typedef struct pool2d_lines {
     vw x[POOL2D_KERNEL][POOL2D_HELD], at[POOL2D_KERNEL][POOL2D_HELD];
 } pool2d_lines;
 
 /* Some vectors of a row of dst, from column `at` of the strip on. `rows` are the reductions of lines before, and then of those that
  * the next row reads. */
-static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, int64_t at, pool2d_lines *rows, const int vectors,
-                                     const bool last, const int kernel, const int step, const pool2d_op op, const bool indexed,
-                                     const bool stream) {
+static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, int64_t at, pool2d_lines *rows, vw_mask *nan,
+                                     const int vectors, const bool last, const int kernel, const int step, const pool2d_op op,
+                                     const pool2d_places places, const bool stream) {
     const int keep = kernel - step;
     CP_UNROLL
     for (int k = 0; k < step; k++) {
         vw *const row = rows->x[keep + k], *const row_at = rows->at[keep + k];
         if (r.lines[k] != NULL) {
-            pool2d_line(s, r.lines[k] + at * step, row, row_at, vectors, last, kernel, step, op, indexed);
-        } else {
+            pool2d_line(s, r.lines[k] + at * step, r.places[k], row, row_at, nan, vectors, last, kernel, step, op, places);
+        } else { /* Above the image a place is that of the first line; below none is taken. */
             CP_UNROLL
             for (int v = 0; v < vectors; v++) {
                 row[v] = vw_set1(pool2d_none(op));
-                row_at[v] = v == 0 ? s.first_at[0] : vw_zero();
+                row_at[v] = v == 0 ? s.first_at[0] : s.at[0];
             }
         }
     }
@@ -183,16 +202,15 @@ static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, i
         CP_UNROLL
         for (int k = 0; k < kernel; k++) {
             taps[k] = rows->x[k][v];
-            if (indexed) taps_at[k] = vw_add(rows->at[k][v], vw_set1(r.line_at[k]));
+            if (places != POOL2D_NO_PLACES) taps_at[k] = rows->at[k][v];
         }
         CP_UNROLL
         for (int k = 0; k < keep; k++) {
             rows->x[k][v] = rows->x[k + step][v];
-            if (indexed) rows->at[k][v] = rows->at[k + step][v];
+            if (places != POOL2D_NO_PLACES) rows->at[k][v] = rows->at[k + step][v];
         }
-        out[v] = indexed ? pool2d_reduce_at(taps, taps_at, &out_at[v], kernel) : pool2d_reduce(taps, kernel, op);
+        out[v] = pool2d_reduce(taps, taps_at, &out_at[v], kernel, op, places);
         if (step == 2) out[v] = vw_in_order(out[v]);
-        if (step == 2 && indexed) out_at[v] = vw_in_order(out_at[v]);
     }
     if (!r.wanted) return;
     if (op == POOL2D_SUM && kernel == 2 && r.exact) { /* A sum may be -0 where +0 is documented. */
@@ -215,20 +233,22 @@ static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, i
         } else {
             vw_storen(r.dst + j, out[v], s.n);
         }
-        if (!indexed) continue;
-        const vw places = vw_add(out_at[v], s.columns);
-        if (whole) {
-            vw_store_places(r.indices + j, places, r.place + j * step);
+        if (places == POOL2D_NO_PLACES) continue;
+        if (whole && step == 1) {
+            vw_store_places(r.indices + j, out_at[v], r.base + j * step);
+        } else if (whole) {
+            vw_store_picked_places(r.indices + j, out_at[v], r.base + j * step);
         } else {
-            vw_storen_places(r.indices + j, places, r.place + j * step, s.n);
+            if (step == 2) out_at[v] = vw_in_order(out_at[v]);
+            vw_storen_places(r.indices + j, out_at[v], r.base + j * step, s.n);
         }
     }
 }
 
 /* The same for the next vectors of a wide row. */
-static CP_INLINE void pool2d_outputs_kept(pool2d_strip s, const pool2d_row r, int64_t at, const int vectors, const bool last,
-                                          const int kernel, const int step, const pool2d_op op, const bool indexed,
-                                          const bool stream) {
+static CP_INLINE void pool2d_outputs_kept(pool2d_strip s, const pool2d_row r, int64_t at, vw_mask *nan, const int vectors,
+                                          const bool last, const int kernel, const int step, const pool2d_op op,
+                                          const pool2d_places places, const bool stream) {
     pool2d_lines rows;
     const int keep = kernel - step, newest = CP_MAX(keep, 1) - 1;
     CP_UNROLL
@@ -236,49 +256,54 @@ static CP_INLINE void pool2d_outputs_kept(pool2d_strip s, const pool2d_row r, in
         CP_UNROLL
         for (int k = 0; k < keep; k++) {
             rows.x[k][v] = vw_load(r.kept[k] + at + v * CP_WIDE);
-            if (indexed) rows.at[k][v] = vw_load(r.kept_at[k] + at + v * CP_WIDE);
+            if (places != POOL2D_NO_PLACES) rows.at[k][v] = vw_load(r.kept_at[k] + at + v * CP_WIDE);
         }
     }
     s.left = s.left || at > 0;
     s.cells -= at * step;
     if (at > 0) {
         s.first = vw_range(0, CP_WIDE);
-        s.first_at[0] = vw_zero();
-        s.first_at[1] = vw_set1(1.0f);
+        for (int tap = 0; tap < POOL2D_KERNEL; tap++) s.first_at[tap] = s.at[tap];
     }
-    pool2d_outputs(s, r, at, &rows, vectors, last, kernel, step, op, indexed, stream);
+    pool2d_outputs(s, r, at, &rows, nan, vectors, last, kernel, step, op, places, stream);
     CP_UNROLL
     for (int v = 0; v < vectors && keep > 0; v++) {
         vw_store(r.kept[0] + at + v * CP_WIDE, rows.x[newest][v]);
-        if (indexed) vw_store(r.kept_at[0] + at + v * CP_WIDE, rows.at[newest][v]);
+        if (places != POOL2D_NO_PLACES) vw_store(r.kept_at[0] + at + v * CP_WIDE, rows.at[newest][v]);
     }
 }
 
-/* All rows of the task of one strip of channel c, `vectors` of them held or, if that is 0, kept in L1. */
-static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_strip *given, int64_t c,
+/* All rows of the task of one strip of channel c, `vectors` of them held or, if that is 0, kept in L1. Tells whether there was a
+ * NaN that the places do not allow for. */
+static CP_INLINE bool pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_strip *given, int64_t c,
                                         float (*divisors)[POOL2D_STRIP], const int vectors, const int kernel, const int step,
-                                        const pool2d_op op, const bool indexed, const bool stream) {
+                                        const pool2d_op op, const pool2d_places places, const bool stream) {
     const convpool_pool2d_desc *d = a->desc;
+    const bool indexed = places != POOL2D_NO_PLACES;
+    const int chunk = indexed ? POOL2D_CHUNK_AT : POOL2D_CHUNK;
     const pool2d_strip s = *given; /* Stores could change what is not a copy. */
+    vw_mask nan = vw_range(0, 0);
     const float *src = (const float *)a->src + c * a->src_strides.channel + s.x;
     float *dst = (float *)a->dst + c * a->dst_strides.channel + s.j;
     int64_t *indices = indexed ? a->indices + c * a->indices_strides.channel + s.j : NULL;
     const int64_t src_pitch = a->src_strides.row, dst_pitch = a->dst_strides.row, indices_pitch = a->indices_strides.row;
     const int64_t ih = d->ih, iw = d->iw, end = a->row + a->rows;
-    const int64_t first_place = a->index_base + c * a->index_plane + s.j * step - d->pad_left;
     const int64_t below = d->count_include_pad ? d->pad_bottom : 0;
     const int before = (kernel - 1) / step; /* rows whose results are not wanted, but the lines they read */
     pool2d_lines rows;
     float kept[2][POOL2D_STRIP], kept_at[2][POOL2D_STRIP];
-    pool2d_row r = {.kept = {kept[0], kept[1]}, .kept_at = {kept_at[0], kept_at[1]}, .exact = pool2d_is_exact(d)};
+    pool2d_row r = {.kept = {kept[0], kept[1]},
+                    .kept_at = {kept_at[0], kept_at[1]},
+                    .exact = pool2d_is_exact(d),
+                    .base = a->index_base + c * a->index_plane + s.j * step - d->pad_left};
     for (int k = 0; k < kernel - step; k++) { /* lines above those that are read first */
         for (int v = 0; v < CP_MAX(vectors, 1); v++) {
             rows.x[k][v] = vw_set1(pool2d_none(op));
-            rows.at[k][v] = v == 0 ? s.first_at[0] : vw_zero();
+            rows.at[k][v] = v == 0 ? s.first_at[0] : s.at[0];
         }
         for (int64_t v = 0; v < s.vectors && vectors == 0; v++) {
             vw_store(kept[k] + v * CP_WIDE, rows.x[k][0]);
-            vw_store(kept_at[k] + v * CP_WIDE, v == 0 ? s.first_at[0] : vw_zero());
+            vw_store(kept_at[k] + v * CP_WIDE, v == 0 ? s.first_at[0] : s.at[0]);
         }
     }
     const int64_t first_row = (d->pad_top - kernel + 1) / step; /* that reads a line of the image */
@@ -292,27 +317,25 @@ static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_st
             const int64_t lines = inside ? kernel : CP_MIN(top + kernel, ih + below) - first;
             r.divisors = divisors[CP_MAX(0, CP_MIN(lines, kernel))];
         }
-        const int64_t above = CP_MAX(0, -top);
-        for (int k = 0; k < kernel && indexed; k++) r.line_at[k] = (float)(CP_MAX(0, k - above) * iw);
         for (int k = 0; k < step; k++) {
             const int64_t y = top + kernel - step + k;
             r.lines[k] = y >= 0 && y < ih ? src + y * src_pitch : NULL;
+            if (indexed) r.places[k] = (int32_t)(y * iw);
         }
         r.dst = dst + i * dst_pitch;
-        r.place = first_place + (top + above) * iw;
         r.indices = indexed ? indices + i * indices_pitch : NULL;
         for (int64_t row = i;; row++) {
             if (vectors > 0) {
-                pool2d_outputs(s, r, 0, &rows, vectors, true, kernel, step, op, indexed, stream);
+                pool2d_outputs(s, r, 0, &rows, &nan, vectors, true, kernel, step, op, places, stream);
             } else {
                 int64_t v = 0;
-                for (; v + POOL2D_CHUNK < s.vectors; v += POOL2D_CHUNK) {
-                    pool2d_outputs_kept(s, r, v * CP_WIDE, POOL2D_CHUNK, false, kernel, step, op, indexed, stream);
+                for (; v + chunk < s.vectors; v += chunk) {
+                    pool2d_outputs_kept(s, r, v * CP_WIDE, &nan, chunk, false, kernel, step, op, places, stream);
                 }
                 for (; v + 1 < s.vectors; v++) {
-                    pool2d_outputs_kept(s, r, v * CP_WIDE, 1, false, kernel, step, op, indexed, stream);
+                    pool2d_outputs_kept(s, r, v * CP_WIDE, &nan, 1, false, kernel, step, op, places, stream);
                 }
-                pool2d_outputs_kept(s, r, v * CP_WIDE, 1, true, kernel, step, op, indexed, stream);
+                pool2d_outputs_kept(s, r, v * CP_WIDE, &nan, 1, true, kernel, step, op, places, stream);
                 float *const oldest = r.kept[0], *const oldest_at = r.kept_at[0];
                 r.kept[0] = r.kept[kernel - step == 2];
                 r.kept[kernel - step == 2] = oldest;
@@ -320,30 +343,35 @@ static CP_INLINE void pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_st
                 r.kept_at[kernel - step == 2] = oldest_at;
             }
             if (row + 1 == next) break;
-            for (int k = 0; k < step; k++) r.lines[k] += step * src_pitch;
+            for (int k = 0; k < step; k++) {
+                r.lines[k] += step * src_pitch;
+                if (indexed) r.places[k] += (int32_t)iw * step;
+            }
             r.dst += dst_pitch;
-            r.place += step * iw;
             if (indexed) r.indices += indices_pitch;
         }
     }
+    return vw_any(nan);
 }
 
 static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, const int step, const pool2d_op op,
                                     const bool indexed) {
     const convpool_pool2d_desc *d = a->desc;
+    const pool2d_places places = indexed ? POOL2D_PLACES : POOL2D_NO_PLACES;
     const bool stream = a->stream && !indexed;
     const int held = indexed || kernel == step ? POOL2D_HELD / 2 : POOL2D_HELD;
     pool2d_strip s = {.j = -1};
     float divisors[POOL2D_KERNEL + 1][POOL2D_STRIP];
     for (int64_t c = a->channel; c < a->channel + a->channels; c++) {
         for (int64_t j = 0; j < d->ow; j += s.vectors * CP_WIDE) {
+            bool nan = false;
             if (j != s.j) {
                 s = pool2d_strip_of(d, j);
-                if (op == POOL2D_SUM) pool2d_strip_divisors(&s, d, pool2d_is_exact(d), divisors);
+                if (op == POOL2D_SUM) pool2d_strip_divisors(&s, d, divisors);
             }
 #define POOL2D_HOLD(n)                                                                                                             \
     case n:                                                                                                                        \
-        if (n <= held) pool2d_strip_rows(a, &s, c, divisors, n, kernel, step, op, indexed, false);                                 \
+        if (n <= held) nan = pool2d_strip_rows(a, &s, c, divisors, n, kernel, step, op, places, false);                            \
         break;
             switch (held < POOL2D_HELD && s.vectors > held ? 0 : s.vectors) {
                 POOL2D_HOLD(1)
@@ -356,12 +384,13 @@ static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, c
                 POOL2D_HOLD(8)
             default:
                 if (stream) {
-                    pool2d_strip_rows(a, &s, c, divisors, 0, kernel, step, op, indexed, true);
+                    nan = pool2d_strip_rows(a, &s, c, divisors, 0, kernel, step, op, places, true);
                 } else {
-                    pool2d_strip_rows(a, &s, c, divisors, 0, kernel, step, op, indexed, false);
+                    nan = pool2d_strip_rows(a, &s, c, divisors, 0, kernel, step, op, places, false);
                 }
                 break;
             }
+            if (indexed && nan) pool2d_strip_rows(a, &s, c, divisors, 0, kernel, step, op, POOL2D_PLACES_OF_NAN, false);
         }
     }
     if (stream) vw_stream_end();
