@@ -172,7 +172,8 @@ static void choose_family(convpool_pool2d *p) {
     } else if (!lanes_plan(p) || (indexed && !exact_places)) {
         p->family = other;
     } else if (other == POOL2D_WIDTH && d->algorithm == CONVPOOL_ALGORITHM_AUTO) {
-        p->family = (is_small(d) ? d->ow > (d->oh > 4 ? 5 : 8) : d->channels < 5) ? POOL2D_WIDTH : POOL2D_LANES;
+        const bool tall = d->kind == CONVPOOL_POOL_KIND_AVERAGE && d->oh > 32 && d->iw > 6;
+        p->family = (is_small(d) ? tall || d->ow > (d->oh > 4 ? 5 : 8) : d->channels < 5) ? POOL2D_WIDTH : POOL2D_LANES;
     } else if (other == POOL2D_WIDTH) {
         p->family = d->algorithm == CONVPOOL_ALGORITHM_POOL_WIDTH ? POOL2D_WIDTH : POOL2D_LANES;
     } else if (other == POOL2D_CHANNELS) {
