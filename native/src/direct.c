@@ -131,12 +131,13 @@ static cp_direct_task task_of(const cp_direct *p, const cp_conv2d_run *r, int64_
 }
 
 void cp_direct_execute(const cp_direct *p, const cp_conv2d_run *run, int64_t begin, int64_t end) {
+    cp_direct_task next = {0};
+    if (begin < end) next = task_of(p, run, begin, true);
     for (int64_t task = begin; task < end; task++) {
-        const cp_direct_task t = task_of(p, run, task, task == begin);
+        const cp_direct_task t = next;
+        next = task + 1 < end ? task_of(p, run, task + 1, false) : (cp_direct_task){0};
         if (t.rows < 1) continue; /* Some phases have a row less than others. */
         if (along_channels(p->kernel)) {
-            cp_direct_task next = {0};
-            if (task + 1 < end) next = task_of(p, run, task + 1, false);
             cp_channels_run(p, run, &t, next.rows > 0 ? &next : NULL);
         } else if (p->kernel == CP_DIRECT_PATCHES) {
             cp_patches_run(p, run, &t);

@@ -85,17 +85,10 @@ static void CP_NAME(conv2d_depthwise_pixels)(const cp_conv2d_depthwise *a) {
     const cp_conv2d_call *call = &a->call;
     const convpool_conv2d_desc *d = call->desc;
     const bool eights = d->src_layout == CONVPOOL_LAYOUT_NCHW8C || d->dst_layout == CONVPOOL_LAYOUT_NCHW8C;
-    const bool complete = call->residual == NULL && call->activation.kind == CONVPOOL_ACTIVATION_CLIP;
+    const bool complete = planes_complete(call);
     const int64_t lanes = eights ? 8 : CP_WIDE, row_end = a->row + a->rows, channel_end = a->channel + a->channels;
     const int64_t spare = cp_spare_channels(d->dst_layout, d->out_channels, channel_end);
-    planes_walk walk = {
-        .src_row = call->src_strides.row,
-        .ih = d->ih,
-        .column = call->src_strides.column,
-        .lo = complete ? call->activation.lo : -INFINITY,
-        .hi = complete ? call->activation.hi : INFINITY,
-        .dst_row = call->dst_strides.row,
-    };
+    planes_walk walk = planes_walk_of(call);
     for (pixels_part part = {.row = a->row}; part.row < row_end; part.row += part.rows) {
         part.rows = CP_MIN(CP_PLANES_BAND, row_end - part.row);
         for (part.channel = a->channel; part.channel < channel_end; part.channel += part.n) {

@@ -101,10 +101,8 @@ static CP_INLINE void planes_row(const float *p, int64_t column, const vw *w, vw
                                  const int kernel, const int step, const int parts, const planes_edge *edge,
                                  const planes_parts *lanes) {
     vw taps[PLANES_KERNEL];
-    if (parts == PLANES_PIXELS) {
+    if (parts == PLANES_PIXELS || (parts == 1 && step == 1)) {
         planes_taps_at(p, column, kernel, edge, taps);
-    } else if (parts == 1 && step == 1) {
-        planes_taps_at(p, 1, kernel, edge, taps);
     } else if (parts == 1) {
         planes_taps_of_pairs(p, kernel, edge, taps);
     } else {
@@ -150,7 +148,8 @@ static CP_INLINE void planes_down(const planes_walk *a, const planes_constants *
                                   const int step, const int parts, const bool inside) {
     const int live = (kernel + step - 1) / step; /* rows of dst that a row of src belongs to, or will */
     const int64_t rows = CP_MAX(a->rows, live - 1), n = inside ? CP_WIDE : a->n;
-    const int64_t src_row = a->src_row, dst_row = a->dst_row, ahead = a->ahead, column = a->column;
+    const int64_t src_row = a->src_row, dst_row = a->dst_row, ahead = a->ahead;
+    const int64_t column = parts == PLANES_PIXELS ? a->column : 1;
     const vw bias = all->bias, lo = all->lo, hi = all->hi, *w = all->w;
     planes_edge here;
     const planes_edge *edge = inside ? NULL : &here;
@@ -174,7 +173,7 @@ static CP_INLINE void planes_down(const planes_walk *a, const planes_constants *
     for (int64_t left = rows - live + 1; left > 0; left--) {
         CP_UNROLL
         for (int t = 0; t < step; t++, p += src_row) {
-            CP_PREFETCH(p + ahead);
+            if (parts != PLANES_PIXELS) CP_PREFETCH(p + ahead);
             planes_row(p, column, w, acc, live, kernel - step + t, kernel, step, parts, edge, lanes);
         }
         planes_store(dst, acc[0], lo, hi, n, step, parts, lanes);
@@ -278,6 +277,24 @@ static void planes_narrow(const cp_conv2d_depthwise *a, planes_walk *walk, int64
     }
 }
 
+/* Whether a walk leaves nothing to do: then it clips. */
+static bool planes_complete(const cp_conv2d_call *call) {
+    return call->residual == NULL && call->activation.kind == CONVPOOL_ACTIVATION_CLIP;
+}
+
+/* What all walks of a layer have in common. */
+static planes_walk planes_walk_of(const cp_conv2d_call *call) {
+    const bool complete = planes_complete(call);
+    return (planes_walk){
+        .src_row = call->src_strides.row,
+        .ih = call->desc->ih,
+        .column = call->src_strides.column,
+        .lo = complete ? call->activation.lo : -INFINITY,
+        .hi = complete ? call->activation.hi : INFINITY,
+        .dst_row = call->dst_strides.row,
+    };
+}
+
 static void CP_NAME(conv2d_depthwise_width)(const cp_conv2d_depthwise *a) {
     const cp_conv2d_call *call = &a->call;
     static const planes_walker walkers[2][2][4] = {
@@ -291,18 +308,12 @@ static void CP_NAME(conv2d_depthwise_width)(const cp_conv2d_depthwise *a) {
     const int64_t multiplier = d->out_channels / d->in_channels, n = CP_MIN(CP_WIDE, a->columns);
     const int64_t inside_end = CP_MIN(a->columns, (d->iw - d->kw + d->pad_left) / d->stride_w + 1);
     const int64_t band = a->columns <= CP_WIDE ? a->rows : cp_share(a->rows, CP_PLANES_BAND);
-    const bool complete = call->residual == NULL && call->activation.kind == CONVPOOL_ACTIVATION_CLIP;
+    const bool complete = planes_complete(call);
     planes_edge left, right;
     planes_edge_init(&left, 0, d);
     planes_edge_init(&right, a->columns - n, d);
-    planes_walk walk = {
-        .src_row = call->src_strides.row,
-        .ih = d->ih,
-        .lo = complete ? call->activation.lo : -INFINITY,
-        .hi = complete ? call->activation.hi : INFINITY,
-        .dst_row = call->dst_strides.row,
-        .n = n,
-    };
+    planes_walk walk = planes_walk_of(call);
+    walk.n = n;
     const int64_t parts = cp_planes_side_by_side(d, a->columns, CP_WIDE);
     if (parts > 1) {
         planes_narrow(a, &walk, parts, walker[parts == 2 ? 2 : 3]);
