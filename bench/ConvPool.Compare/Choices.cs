@@ -8,7 +8,6 @@ namespace ConvPool.Compare;
 internal static class Choices
 {
     private const double SecondsPerLayer = 0.25;
-    private const double Within = 1.10;
     private const int WorstListed = 10;
     private const int InputSeed = 2;
 
@@ -17,6 +16,8 @@ internal static class Choices
         public Algorithm Best => Measured.Microseconds.MinBy(time => time.Value).Key;
 
         public double OverBest => Measured.OverBest(Chosen);
+
+        public bool IsGood => OverBest <= MeasuredConvolution.GoodOverBest;
     }
 
     /// <summary>Measures <paramref name="count"/> convolutions of the sweep's families with one thread.</summary>
@@ -41,8 +42,7 @@ internal static class Choices
 
         AddSummary(byFamily, "all", choices);
         var worst = new Table("furthest from the best", "chosen", "us", "best", "us", "chosen / best");
-        foreach (var choice in choices.Where(choice => choice.OverBest > Within).OrderByDescending(choice => choice.OverBest)
-            .Take(WorstListed))
+        foreach (var choice in choices.Where(choice => !choice.IsGood).OrderByDescending(choice => choice.OverBest).Take(WorstListed))
         {
             worst.Add(
                 choice.Layer, $"{choice.Chosen}", $"{choice.Measured.Microseconds[choice.Chosen]:F1}", $"{choice.Best}",
@@ -62,7 +62,7 @@ internal static class Choices
     }
 
     private static void AddSummary(Table table, string name, IReadOnlyCollection<Choice> choices) => table.Add(
-        name, $"{choices.Count}", $"{choices.Count(choice => choice.OverBest <= Within) / (double)choices.Count:P0}",
+        name, $"{choices.Count}", $"{choices.Count(choice => choice.IsGood) / (double)choices.Count:P0}",
         $"{choices.Max(choice => choice.OverBest):F2}");
 
     private static Choice Measure(string family, Graph graph, InstructionSet instructionSet)

@@ -11,7 +11,6 @@ namespace ConvPool.Tests;
 /// </summary>
 public sealed unsafe class ChoiceTests(ITestOutputHelper output)
 {
-    private const double Within = 1.10;
     private const double Share = 0.95;
 
     /// <summary>
@@ -33,7 +32,7 @@ public sealed unsafe class ChoiceTests(ITestOutputHelper output)
         var layers = MeasuredConvolution.Load(path);
         Assert.InRange(layers.Count, 300, int.MaxValue);
         var worse = layers.Select(layer => (Layer: layer, Chosen: Choose(layer, asked)))
-            .Where(choice => choice.Layer.OverBest(choice.Chosen) > Within)
+            .Where(choice => choice.Layer.OverBest(choice.Chosen) > MeasuredConvolution.GoodOverBest)
             .Select(choice => $"{choice.Layer.OverBest(choice.Chosen):F2} by {choice.Chosen}: {choice.Layer.ToLine()}")
             .ToArray();
         output.WriteLine($"{worse.Length} of {layers.Count}:");

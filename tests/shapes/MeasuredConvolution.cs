@@ -12,6 +12,9 @@ internal sealed record MeasuredConvolution(
     public const string Header =
         "n,c,h,w,k,kh,kw,stride,dilation,pad_h,pad_w,groups,direct_channels_us,direct_width_us,winograd_2x2_us,winograd_4x4_us";
 
+    /// <summary>An algorithm is a good choice if it takes at most so many times as long as the fastest one.</summary>
+    public const double GoodOverBest = 1.10;
+
     private static readonly Algorithm[] Algorithms =
         [Algorithm.DirectChannels, Algorithm.DirectWidth, Algorithm.Winograd2x2, Algorithm.Winograd4x4];
 
