@@ -1,6 +1,7 @@
 using System.Numerics.Tensors;
 using ConvPool.Execution;
 using ConvPool.Native;
+using ConvPool.Reference;
 
 namespace ConvPool;
 
@@ -136,8 +137,29 @@ public sealed class MaxUnpool2D : IDisposable
         if (source.Shape.Batch > 0)
         {
             PlanKey key = new(destination.Shape.Channels, destination.Shape.Height, destination.Shape.Width, 0);
-            Executor.Run(_plans, key, source, destination, indices, options);
+            try
+            {
+                Executor.Run(_plans, key, source, destination, indices, options);
+            }
+            catch (ArgumentException)
+            {
+                RequireIndices(indices, destination.Shape);
+                throw;
+            }
         }
+    }
+
+    /// <summary>The native library tells that an index is impossible; this tells which.</summary>
+    private unsafe void RequireIndices(in TensorArgument indices, TensorShape output)
+    {
+        convpool_strides strides = indices.Strides;
+        convpool_pool2d_args args = new()
+        {
+            batch = output.Batch,
+            indices = (long*)indices.Data,
+            indices_strides = &strides,
+        };
+        Pool2DReference.RequireIndices(Describe(output), args);
     }
 
     private convpool_pool2d_desc Describe(TensorShape output)

@@ -63,17 +63,44 @@ internal static unsafe class Pool2DReference
         {
             for (long j = 0; j < ow; j++)
             {
-                long index = tensors.LoadIndex(n, c, i, j);
+                long index = LoadIndex(desc, tensors, n, c, i, j);
                 if (index == -1) { continue; }
-                if (index < 0 || index >= desc.ih * desc.iw)
-                {
-                    throw new ArgumentException(
-                        $"indices holds {index} for element ({n}, {c}, {i}, {j}), which is neither -1 nor within a plane of "
-                        + $"{desc.ih} x {desc.iw}.");
-                }
                 tensors.Store(n, c, index / desc.iw, index % desc.iw, tensors.Load(n, c, i, j));
             }
         }
+    }
+
+    /// <summary>Throws if an index of max-unpooling is neither -1 nor within the plane.</summary>
+    /// <param name="desc">Max-unpooling.</param>
+    /// <param name="args">Its tensors.</param>
+    /// <exception cref="ArgumentException">There is such an index; the message names the first one and where it is.</exception>
+    public static void RequireIndices(in convpool_pool2d_desc desc, in convpool_pool2d_args args)
+    {
+        PoolTensors tensors = new(desc, args);
+        (long oh, long ow) = Geometry.OutputSize(desc);
+        for (long n = 0; n < args.batch; n++)
+        {
+            for (long c = 0; c < desc.channels; c++)
+            {
+                for (long i = 0; i < oh; i++)
+                {
+                    for (long j = 0; j < ow; j++) { _ = LoadIndex(desc, tensors, n, c, i, j); }
+                }
+            }
+        }
+    }
+
+    private static long LoadIndex(in convpool_pool2d_desc desc, in PoolTensors indices, long n, long c, long i, long j)
+    {
+        long index = indices.LoadIndex(n, c, i, j);
+        if (index < -1 || index >= desc.ih * desc.iw)
+        {
+            throw new ArgumentException(
+                $"{nameof(indices)} holds {index} for element ({n}, {c}, {i}, {j}), which is neither -1 nor within a plane of "
+                + $"{desc.ih} x {desc.iw}.",
+                nameof(indices));
+        }
+        return index;
     }
 
     private static float Max(

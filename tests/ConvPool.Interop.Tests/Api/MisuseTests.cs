@@ -348,7 +348,9 @@ public class MisuseTests
             {
                 RunOptions options = new() { MaxDegreeOfParallelism = threads, AlwaysParallel = true };
                 indices[17] = wrong;
-                Assert.Throws<ArgumentException>(() => layer.Run(input, small, indices, output, large, options));
+                Throws(
+                    "indices", [$"{wrong}", "(1, 1, 0, 1)", "4 x 4"],
+                    () => layer.Run(input, small, indices, output, large, options));
                 indices[17] = -1;
                 layer.Run(input, small, indices, output, large, options);
             }
