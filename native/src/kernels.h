@@ -278,6 +278,12 @@ typedef struct cp_pool2d_band {
     float *workspace;
 } cp_pool2d_band;
 
+/* Windows that pool2d_width has kernels of their own for: 2x2 and 3x3 whose strides are at most their size. */
+static inline bool cp_pool2d_is_small(const convpool_pool2d_desc *d) {
+    return d->kh == d->kw && (d->kh == 2 || d->kh == 3) && d->stride_h == d->stride_w && d->stride_h <= d->kh &&
+           d->dilation_h == 1 && d->dilation_w == 1 && d->kind != CONVPOOL_POOL_KIND_LP;
+}
+
 typedef struct cp_kernels {
     int64_t patches_channels; /* conv2d_patches: the most of a part; parts are as few as that allows, and part i of n ends before
                                  channel (i + 1) * channels / n */

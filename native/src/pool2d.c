@@ -149,12 +149,6 @@ static bool lanes_plan(convpool_pool2d *p) {
     return true;
 }
 
-/* Windows that pool2d_width has kernels of their own for. */
-static bool is_small(const convpool_pool2d_desc *d) {
-    return d->kh == d->kw && (d->kh == 2 || d->kh == 3) && d->stride_h == d->stride_w && d->stride_h <= 2 && d->dilation_h == 1 &&
-           d->dilation_w == 1 && d->kind != CONVPOOL_POOL_KIND_LP;
-}
-
 /* Which kernel serves a plan best, or as an algorithm that was asked for. */
 static void choose_family(convpool_pool2d *p) {
     const convpool_pool2d_desc *d = &p->desc;
@@ -163,7 +157,7 @@ static void choose_family(convpool_pool2d *p) {
     const bool planes = d->dst_layout == CONVPOOL_LAYOUT_NCHW, sliding = d->window == CONVPOOL_POOL_WINDOW_SLIDING;
     const bool indexed = d->indices != CONVPOOL_INDICES_NONE;
     const bool plain = d->src_type == CONVPOOL_DATA_TYPE_F32 && d->src_layout == d->dst_layout &&
-                       (indexed ? exact_places && is_small(d) && planes && sliding : exact_sizes);
+                       (indexed ? exact_places && cp_pool2d_is_small(d) && planes && sliding : exact_sizes);
     const pool2d_family other = !plain ? POOL2D_ELEMENTS : !planes ? POOL2D_CHANNELS : sliding ? POOL2D_WIDTH : POOL2D_ELEMENTS;
     if (d->direction == CONVPOOL_DIRECTION_TRANSPOSED) {
         p->family = POOL2D_UNPOOL;
@@ -173,7 +167,7 @@ static void choose_family(convpool_pool2d *p) {
         p->family = other;
     } else if (other == POOL2D_WIDTH && d->algorithm == CONVPOOL_ALGORITHM_AUTO) {
         const bool tall = d->kind == CONVPOOL_POOL_KIND_AVERAGE && d->oh > 32 && d->iw > 6;
-        p->family = (is_small(d) ? tall || d->ow > (d->oh > 4 ? 5 : 8) : d->channels < 5) ? POOL2D_WIDTH : POOL2D_LANES;
+        p->family = (cp_pool2d_is_small(d) ? tall || d->ow > (d->oh > 4 ? 5 : 8) : d->channels < 5) ? POOL2D_WIDTH : POOL2D_LANES;
     } else if (other == POOL2D_WIDTH) {
         p->family = d->algorithm == CONVPOOL_ALGORITHM_POOL_WIDTH ? POOL2D_WIDTH : POOL2D_LANES;
     } else if (other == POOL2D_CHANNELS) {
@@ -210,7 +204,7 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
     if (d->algorithm != CONVPOOL_ALGORITHM_AUTO && d->algorithm != algorithm) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
     /* A task is some channels of an image, whole planes or rows of one. Channels side by side are one task's as far as they go. */
     const int64_t taps_moved = p->family == POOL2D_LANES ? d->kh + d->kw + 8 : taps;
-    const double task_taps = p->family == POOL2D_WIDTH && is_small(d) ? 1 << 18 : 1 << 16;
+    const double task_taps = p->family == POOL2D_WIDTH && cp_pool2d_is_small(d) ? 1 << 18 : 1 << 16;
     const double row = (double)d->ow * (double)taps_moved;
     const int64_t unit = d->dst_layout == CONVPOOL_LAYOUT_NHWC   ? d->channels
                          : p->family == POOL2D_LANES             ? CP_POOL2D_LANES

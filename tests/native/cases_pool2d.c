@@ -87,7 +87,7 @@ static void windows_shape(rng *r, pool2d_case *c, windows which) {
 
 static void small_windows(rng *r, pool2d_case *c) {
     c->kh = c->kw = rng_range(r, 2, 3);
-    c->stride_h = c->stride_w = rng_range(r, 1, 2);
+    c->stride_h = c->stride_w = rng_range(r, 1, c->kh);
     c->dilation_h = c->dilation_w = 1;
     int64_t *const pads[] = {&c->pad_top, &c->pad_bottom, &c->pad_left, &c->pad_right};
     for (int i = 0; i < 4; i++) *pads[i] = rng_range(r, 0, c->kh - 1);

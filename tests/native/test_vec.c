@@ -235,6 +235,11 @@ static void test_widest_pooling(rng *r, guarded *g, guard_side side) {
         expect("vw_after", line[i + 2], out[5][i], (float)i, 0, 0);
         expect("vw_picked_before", line[i == 0 ? 2 * CP_WIDE : 2 * i - 1], out[6][i], (float)i, 0, 0);
     }
+    const vw line0 = vw_load(line), line1 = vw_load(line + CP_WIDE), line2 = vw_load(line + 2 * CP_WIDE);
+    vw_store(out[0], vw_thirds_in_order(vw_pick_third(line0, line1, line2, 0)));
+    vw_store(out[1], vw_thirds_in_order(vw_pick_third(line0, line1, line2, 1)));
+    vw_store(out[2], vw_thirds_in_order(vw_pick_third(line0, line1, line2, 2)));
+    for (int i = 0; i < 3 * CP_WIDE; i++) expect("vw_pick_third", line[i], out[i % 3][i / 3], (float)i, 0, 0);
     const int64_t begin = rng_range(r, 0, CP_WIDE), end = rng_range(r, begin, CP_WIDE);
     const float *there = guarded_place(g, (size_t)(end - begin) * sizeof(float), sizeof(float), 0, side);
     memcpy(g->data, line + begin, g->size);

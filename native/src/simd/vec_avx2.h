@@ -43,6 +43,17 @@ static CP_INLINE v8 v8_pick_ahead(v8 picked, float next) {
 static CP_INLINE v8 v8_in_order(v8 picked) {
     return _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(picked), _MM_SHUFFLE(3, 1, 2, 0)));
 }
+static CP_INLINE v8 v8_pick_third(v8 a, v8 b, v8 c, const int k) {
+    /* Three has no factor in common with eight, so the wanted elements of all vectors lie in different lanes: in those numbered 0,
+     * 1 or 2 modulo three. Element 3 i + k is in lane 3 i + k of eight. */
+    const v8 class0 = k == 0 ? a : k == 1 ? c : b, class1 = k == 0 ? b : k == 1 ? a : c, class2 = k == 0 ? c : k == 1 ? b : a;
+    const v8 picked = _mm256_blend_ps(_mm256_blend_ps(class0, class1, 0x92), class2, 0x24);
+    const __m256i from = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(k));
+    return k == 0 ? picked : _mm256_permutevar8x32_ps(picked, from);
+}
+static CP_INLINE v8 v8_thirds_in_order(v8 picked) {
+    return _mm256_permutevar8x32_ps(picked, _mm256_setr_epi32(0, 3, 6, 1, 4, 7, 2, 5));
+}
 static CP_INLINE v8 v8_middle(v8 a, v8 b) { return _mm256_permute2f128_ps(a, b, 0x21); }
 static CP_INLINE v8 v8_before(v8 previous, v8 x) {
     return _mm256_castsi256_ps(_mm256_alignr_epi8(_mm256_castps_si256(x), _mm256_castps_si256(v8_middle(previous, x)), 12));

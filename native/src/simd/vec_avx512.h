@@ -91,6 +91,16 @@ static CP_INLINE vw vw_pick_ahead(vw picked, float next) {
 static CP_INLINE vw vw_in_order(vw picked) {
     return _mm512_castpd_ps(_mm512_permutexvar_pd(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), _mm512_castps_pd(picked)));
 }
+static CP_INLINE vw vw_pick_third(vw a, vw b, vw c, const int k) {
+    /* As with eight lanes, but for the order of the vectors. */
+    const vw class0 = k == 0 ? a : k == 1 ? b : c, class1 = k == 0 ? c : k == 1 ? a : b, class2 = k == 0 ? b : k == 1 ? c : a;
+    const vw picked = _mm512_mask_mov_ps(_mm512_mask_mov_ps(class0, 0x2492, class1), 0x4924, class2);
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return k == 0 ? picked : _mm512_permutexvar_ps(_mm512_add_epi32(lane, _mm512_set1_epi32(k)), picked);
+}
+static CP_INLINE vw vw_thirds_in_order(vw picked) {
+    return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 3, 6, 9, 12, 15, 2, 5, 8, 11, 14, 1, 4, 7, 10, 13), picked);
+}
 static CP_INLINE vw vw_before(vw previous, vw x) {
     return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(x), _mm512_castps_si512(previous), 15));
 }

@@ -70,6 +70,25 @@ static CP_INLINE v8 v8_pick_ahead(v8 picked, float next) {
     return v8_of(vextq_f32(picked.lo, picked.hi, 1), vextq_f32(picked.hi, vdupq_n_f32(next), 1));
 }
 static CP_INLINE v8 v8_in_order(v8 picked) { return picked; }
+static CP_INLINE float32x4_t v4_pick_third(float32x4_t a, float32x4_t b, float32x4_t c, const int k) {
+    /* Three has no factor in common with four, so the wanted elements of all vectors lie in different lanes. */
+    const uint32_t second[] = {0, ~0u, 0, 0}, third[] = {0, 0, ~0u, 0};
+    const float32x4_t class0 = k == 0 ? a : k == 1 ? b : c, class1 = k == 0 ? c : k == 1 ? a : b;
+    const float32x4_t picked = vbslq_f32(vld1q_u32(third),
+                                         k == 0   ? b
+                                         : k == 1 ? c
+                                                  : a,
+                                         vbslq_f32(vld1q_u32(second), class1, class0));
+    return k == 0 ? picked : k == 1 ? vextq_f32(picked, picked, 1) : vextq_f32(picked, picked, 2);
+}
+static CP_INLINE v8 v8_pick_third(v8 a, v8 b, v8 c, const int k) {
+    return v8_of(v4_pick_third(a.lo, a.hi, b.lo, k), v4_pick_third(b.hi, c.lo, c.hi, k));
+}
+static CP_INLINE float32x4_t v4_thirds_in_order(float32x4_t picked) {
+    const float32x4_t pairs = vrev64q_f32(picked);
+    return vextq_f32(pairs, pairs, 1);
+}
+static CP_INLINE v8 v8_thirds_in_order(v8 picked) { return v8_of(v4_thirds_in_order(picked.lo), v4_thirds_in_order(picked.hi)); }
 static CP_INLINE v8 v8_before(v8 previous, v8 x) { return v8_of(vextq_f32(previous.hi, x.lo, 3), vextq_f32(x.lo, x.hi, 3)); }
 static CP_INLINE v8 v8_after(v8 x, v8 next) { return v8_of(vextq_f32(x.lo, x.hi, 1), vextq_f32(x.hi, next.lo, 1)); }
 static CP_INLINE v8 v8_picked_before(v8 previous, v8 x) { return v8_before(previous, x); }

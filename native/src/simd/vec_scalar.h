@@ -77,6 +77,12 @@ static CP_INLINE v8 v8_pick_even7(v8 lo, v8 hi) { CP_LANES(i < 4 ? lo.f[2 * i] :
 /* From picked ones to those that follow them, the last of which is `next`. */
 static CP_INLINE v8 v8_pick_ahead(v8 picked, float next) { CP_LANES(i < 7 ? picked.f[i + 1] : next); }
 static CP_INLINE v8 v8_in_order(v8 picked) { return picked; }
+/* Every third element of a, b, c, 8 neighbours each, from element k (0 to 2) on. Lanes come in an order as above, but one that
+ * v8_thirds_in_order restores. */
+static CP_INLINE v8 v8_pick_third(v8 a, v8 b, v8 c, const int k) {
+    CP_LANES(3 * i + k < 8 ? a.f[(3 * i + k) & 7] : 3 * i + k < 16 ? b.f[(3 * i + k) & 7] : c.f[(3 * i + k) & 7]);
+}
+static CP_INLINE v8 v8_thirds_in_order(v8 picked) { return picked; }
 /* One place on: the last lane of `previous`, then all of x but its last; or all of x but its first, then the first of `next`. Of
  * picks, the same in their order. */
 static CP_INLINE v8 v8_before(v8 previous, v8 x) { CP_LANES(i == 0 ? previous.f[7] : x.f[CP_MAX(i, 1) - 1]); }

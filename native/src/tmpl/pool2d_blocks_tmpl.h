@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Pooling of small windows on planes: 2x2 and 3x3, stride 1 and 2, maxima, also with indices, and averages; lanes along the width.
+ * Pooling of small windows on planes: 2x2 and 3x3, stride 1 and 2, and 3x3, stride 3; maxima, also with indices, and averages;
+ * lanes along the width.
  *
  * Order:     rows of outputs from the top. Each line of src is loaded once and reduced along the row; the reductions of the lines
  *            that the next row of outputs reads too are kept, of up to 8 vectors in registers, of wider rows in L1.
@@ -16,31 +17,38 @@ enum {
     POOL2D_CHUNK_AT = 3, /* and with indices */
     POOL2D_STRIP = 1024, /* columns of dst whose reductions stay in L1 */
     POOL2D_AHEAD = 512,  /* floats ahead of what is loaded, to be prefetched, */
-    POOL2D_FAR = 1792    /* and where a line is read for one row only */
+    POOL2D_FAR = 1792    /* and for 2x2 with stride 2 */
 };
 
 /* Some columns of dst, all rows of the task: as many as are held, or the whole row up to POOL2D_STRIP. */
 typedef struct pool2d_strip {
-    int64_t j, x;               /* first column of dst; of src that is loaded, which is the second tap of 3 or the first of 2 */
-    int64_t vectors;            /* of dst */
-    int64_t n;                  /* columns of the last vector */
-    vw_mask first;              /* of windows of 2, the cells within the image of what the first vector loads, */
-    vw_mask near, far;          /* and of what the last one does; all others load nothing else */
-    bool left;                  /* the cell before what is loaded is in the image, */
-    int64_t cells;              /* and so many from there on */
-    vw at[POOL2D_KERNEL];       /* places of the taps of a vector of windows, in the order of vw_pick_even for stride 2 */
+    int64_t j, x;         /* first column of dst; of src that is loaded: the second tap of 3, or the first if none is shared */
+    int64_t vectors;      /* of dst */
+    int64_t n;            /* columns of the last vector */
+    vw_mask first;        /* of windows that begin with a load, the cells within the image of what the first one loads, */
+    vw_mask ends[3];      /* and of what the last vector does, in a load for each column of its stride; all others are within */
+    bool left;            /* the cell before what is loaded is in the image, */
+    int64_t cells;        /* and so many from there on */
+    vw at[POOL2D_KERNEL]; /* places of the taps of a vector of windows, as they are picked for strides above 1 */
     vw first_at[POOL2D_KERNEL]; /* the same of the strip's first vector; taps before the image have that of the first one in it */
 } pool2d_strip;
 
 static CP_INLINE vw pool2d_places_of(const int32_t *at, int64_t step) {
     const vw places = vw_load_places(at);
-    return step == 1 ? places : vw_pick_even(places, vw_load_places(at + CP_WIDE));
+    if (step == 1) return places;
+    const vw next = vw_load_places(at + CP_WIDE);
+    return step == 2 ? vw_pick_even(places, next) : vw_pick_third(places, next, vw_load_places(at + 2 * CP_WIDE), 0);
 }
 
-/* The strip from column j on. Windows of 3 that begin with more padding than a cell are a single vector, which is the last one. */
+/* Whether what a vector of windows loads begins with their second taps, so that a shift gives the first ones. */
+static CP_INLINE bool pool2d_is_centred(int64_t kernel, int64_t step) { return kernel == 3 && step < 3; }
+
+/* The strip from column j on. Windows loaded from their second taps on that begin with more padding than a cell are a single
+ * vector, which is the last one. */
 static pool2d_strip pool2d_strip_of(const convpool_pool2d_desc *d, int64_t j) {
-    const int64_t step = d->stride_w, x = j * step + (d->kw == 3) - d->pad_left;
-    const int64_t vectors = x < 0 && d->kw == 3 ? 1 : CP_MIN(cp_ceil_div(d->ow - j, CP_WIDE), POOL2D_STRIP / CP_WIDE);
+    const bool centred = pool2d_is_centred(d->kw, d->stride_w);
+    const int64_t step = d->stride_w, x = j * step + centred - d->pad_left;
+    const int64_t vectors = x < 0 && centred ? 1 : CP_MIN(cp_ceil_div(d->ow - j, CP_WIDE), POOL2D_STRIP / CP_WIDE);
     const int64_t last = x + (vectors - 1) * CP_WIDE * step;
     pool2d_strip s = {0};
     s.j = j;
@@ -48,15 +56,14 @@ static pool2d_strip pool2d_strip_of(const convpool_pool2d_desc *d, int64_t j) {
     s.vectors = vectors;
     s.n = CP_MIN(CP_WIDE, d->ow - j - (vectors - 1) * CP_WIDE);
     s.first = vw_range(-x, d->iw - x);
-    s.near = vw_range(-last, d->iw - last);
-    s.far = vw_range(-last - CP_WIDE, d->iw - last - CP_WIDE);
+    for (int k = 0; k < 3; k++) s.ends[k] = vw_range(-last - k * CP_WIDE, d->iw - last - k * CP_WIDE);
     s.left = x > 0 && x <= d->iw;
     s.cells = d->iw - x;
     for (int tap = 0; tap < (int)d->kw && d->indices != CONVPOOL_INDICES_NONE; tap++) {
         const int missing = (int)CP_MAX(0, d->pad_left - j * step);
-        int32_t at[2 * CP_WIDE], first_at[2 * CP_WIDE]; /* each window `step` times */
-        for (int p = 0; p < 2 * CP_WIDE; p++) {
-            const int begin = p & -(int)step;
+        int32_t at[3 * CP_WIDE], first_at[3 * CP_WIDE]; /* each window `step` times */
+        for (int p = 0; p < 3 * CP_WIDE; p++) {
+            const int begin = p - p % (int)step;
             at[p] = begin + tap;
             first_at[p] = begin + CP_MAX(tap, missing - begin);
         }
@@ -113,20 +120,24 @@ static CP_INLINE vw pool2d_load(const float *p, vw_mask mask, const bool all, co
     return op == POOL2D_MAX ? vw_load_or(p, mask, vw_set1(pool2d_none(op))) : vw_load_masked(p, mask);
 }
 
-/* The reductions along a line, which is at `place`, of some vectors of windows, of which the first load is at p; for stride 2 in
- * the order of vw_pick_even. `last` are those at the end of the strip. NaN are noted where places do not allow for them. */
+/* The reductions along a line, which is at `place`, of some vectors of windows, of which the first load is at p; in the
+ * order of the picks. `last` are those at the end of the strip. NaN are noted where places do not allow for them. */
 static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, int32_t place, vw *row, vw *row_at, vw_mask *nan,
                                   const int vectors, const bool last, const int kernel, const int step, const pool2d_op op,
                                   const pool2d_places places) {
     const float none = pool2d_none(op);
-    const int ahead = kernel == step ? POOL2D_FAR : POOL2D_AHEAD;
-    vw near[POOL2D_HELD + 1], far[POOL2D_HELD], at[POOL2D_KERNEL], first_at[POOL2D_KERNEL];
+    const int ahead = kernel == 2 && step == 2 ? POOL2D_FAR : POOL2D_AHEAD;
+    const bool centred = pool2d_is_centred(kernel, step);
+    vw cells[3][POOL2D_HELD + 1], at[POOL2D_KERNEL], first_at[POOL2D_KERNEL];
+    vw *const near = cells[0], *const far = cells[1], *const last_third = cells[2];
     CP_UNROLL
     for (int v = 0; v < vectors; v++) {
-        const float *cells = p + v * CP_WIDE * step;
         const bool end = last && v + 1 == vectors;
-        near[v] = pool2d_load(cells, end ? s.near : s.first, !end && (v > 0 || kernel == 3), op);
-        if (step == 2) far[v] = pool2d_load(cells + CP_WIDE, s.far, !end, op);
+        CP_UNROLL
+        for (int k = 0; k < step; k++) {
+            const bool all = !end && (v > 0 || k > 0 || centred);
+            cells[k][v] = pool2d_load(p + (v * step + k) * CP_WIDE, end ? s.ends[k] : s.first, all, op);
+        }
     }
     CP_UNROLL
     for (int line = 0; line < vectors * CP_WIDE * step; line += 16) CP_PREFETCH_L1(p + line + ahead);
@@ -140,15 +151,24 @@ static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, int32_t 
     CP_UNROLL
     for (int v = 0; v < vectors && places == POOL2D_PLACES; v += step == 1 ? 2 : 1) {
         *nan = vw_either(*nan, vw_unordered(near[v], *(step == 1 ? near + v + 1 : far + v)));
+        if (step == 3) *nan = vw_either(*nan, vw_unordered(last_third[v], last_third[v]));
     }
     if (places == POOL2D_PLACES && kernel != step) *nan = vw_either(*nan, vw_unordered(before, near[vectors]));
     CP_UNROLL
     for (int v = 0; v < vectors; v++) {
         vw taps[POOL2D_KERNEL];
-        vw *const own = taps + (kernel == 3); /* the taps that begin with a load's first cell */
-        own[0] = step == 1 ? near[v] : vw_pick_even(near[v], far[v]);
-        own[1] = step == 1 ? vw_after(near[v], near[v + 1]) : vw_pick_odd(near[v], far[v]);
-        if (kernel == 3) {
+        vw *const own = taps + centred; /* the taps that begin with a load's first cell */
+        if (step == 1) {
+            own[0] = near[v];
+            own[1] = vw_after(near[v], near[v + 1]);
+        } else if (step == 2) {
+            own[0] = vw_pick_even(near[v], far[v]);
+            own[1] = vw_pick_odd(near[v], far[v]);
+        } else {
+            CP_UNROLL
+            for (int k = 0; k < 3; k++) own[k] = vw_pick_third(near[v], far[v], last_third[v], k);
+        }
+        if (centred) {
             const vw left = step == 1 ? own[0] : own[1];
             taps[0] = step == 1 ? vw_before(before, left) : vw_picked_before(before, left);
             before = left;
@@ -159,10 +179,10 @@ static CP_INLINE void pool2d_line(const pool2d_strip s, const float *p, int32_t 
 
 /* What a row of dst is made from. */
 typedef struct pool2d_row {
-    const float *lines[2]; /* those of src that no row before has read, NULL for one outside the image */
+    const float *lines[3]; /* those of src that no row before has read, NULL for one outside the image */
     float *kept[2];        /* reductions of those before, from the top, and their places; of wide rows */
     float *kept_at[2];
-    int32_t places[2];     /* of the lines */
+    int32_t places[3];     /* of the lines */
     int64_t base;          /* index of place 0 for column 0 of the strip */
     const float *divisors; /* of averages; their reciprocals if `exact`, which powers of two have */
     bool exact;
@@ -175,6 +195,8 @@ typedef struct pool2d_row {
 typedef struct pool2d_lines {
     vw x[POOL2D_KERNEL][POOL2D_HELD], at[POOL2D_KERNEL][POOL2D_HELD];
 } pool2d_lines;
+
+static CP_INLINE vw pool2d_in_order(vw x, const int step) { return step == 2 ? vw_in_order(x) : vw_thirds_in_order(x); }
 
 /* Some vectors of a row of dst, from column `at` of the strip on. `rows` are the reductions of lines before, and then of those that
  * the next row reads. */
@@ -210,7 +232,7 @@ static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, i
             if (places != POOL2D_NO_PLACES) rows->at[k][v] = rows->at[k + step][v];
         }
         out[v] = pool2d_reduce(taps, taps_at, &out_at[v], kernel, op, places);
-        if (step == 2) out[v] = vw_in_order(out[v]);
+        if (step > 1) out[v] = pool2d_in_order(out[v], step);
     }
     if (!r.wanted) return;
     if (op == POOL2D_SUM && kernel == 2 && r.exact) { /* A sum may be -0 where +0 is documented. */
@@ -234,7 +256,8 @@ static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, i
             vw_storen(r.dst + j, out[v], s.n);
         }
         if (places == POOL2D_NO_PLACES) continue;
-        if (whole && step == 1) {
+        if (step == 3) out_at[v] = vw_thirds_in_order(out_at[v]);
+        if (whole && step != 2) {
             vw_store_places(r.indices + j, out_at[v], r.base + j * step);
         } else if (whole) {
             vw_store_picked_places(r.indices + j, out_at[v], r.base + j * step);
@@ -401,26 +424,27 @@ static CP_NOINLINE void pool2d_max_2x2s1(const cp_pool2d_band *a) { pool2d_strip
 static CP_NOINLINE void pool2d_max_2x2s2(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_MAX, false); }
 static CP_NOINLINE void pool2d_max_3x3s1(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_MAX, false); }
 static CP_NOINLINE void pool2d_max_3x3s2(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_MAX, false); }
+static CP_NOINLINE void pool2d_max_3x3s3(const cp_pool2d_band *a) { pool2d_strips(a, 3, 3, POOL2D_MAX, false); }
 static CP_NOINLINE void pool2d_sum_2x2s1(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_SUM, false); }
 static CP_NOINLINE void pool2d_sum_2x2s2(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_SUM, false); }
 static CP_NOINLINE void pool2d_sum_3x3s1(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_SUM, false); }
 static CP_NOINLINE void pool2d_sum_3x3s2(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_SUM, false); }
+static CP_NOINLINE void pool2d_sum_3x3s3(const cp_pool2d_band *a) { pool2d_strips(a, 3, 3, POOL2D_SUM, false); }
 
 static CP_NOINLINE void pool2d_max_2x2s1_at(const cp_pool2d_band *a) { pool2d_strips(a, 2, 1, POOL2D_MAX, true); }
 static CP_NOINLINE void pool2d_max_2x2s2_at(const cp_pool2d_band *a) { pool2d_strips(a, 2, 2, POOL2D_MAX, true); }
 static CP_NOINLINE void pool2d_max_3x3s1_at(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_MAX, true); }
 static CP_NOINLINE void pool2d_max_3x3s2_at(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_MAX, true); }
+static CP_NOINLINE void pool2d_max_3x3s3_at(const cp_pool2d_band *a) { pool2d_strips(a, 3, 3, POOL2D_MAX, true); }
 
 /* The kernel of a small window, or NULL. */
 static void (*pool2d_small(const cp_pool2d_band *a))(const cp_pool2d_band *) {
-    static void (*const kernels[3][2][2])(const cp_pool2d_band *) = {
-        {{pool2d_max_2x2s1, pool2d_max_2x2s2}, {pool2d_max_3x3s1, pool2d_max_3x3s2}},
-        {{pool2d_sum_2x2s1, pool2d_sum_2x2s2}, {pool2d_sum_3x3s1, pool2d_sum_3x3s2}},
-        {{pool2d_max_2x2s1_at, pool2d_max_2x2s2_at}, {pool2d_max_3x3s1_at, pool2d_max_3x3s2_at}},
+    static void (*const kernels[3][2][3])(const cp_pool2d_band *) = {
+        {{pool2d_max_2x2s1, pool2d_max_2x2s2, NULL}, {pool2d_max_3x3s1, pool2d_max_3x3s2, pool2d_max_3x3s3}},
+        {{pool2d_sum_2x2s1, pool2d_sum_2x2s2, NULL}, {pool2d_sum_3x3s1, pool2d_sum_3x3s2, pool2d_sum_3x3s3}},
+        {{pool2d_max_2x2s1_at, pool2d_max_2x2s2_at, NULL}, {pool2d_max_3x3s1_at, pool2d_max_3x3s2_at, pool2d_max_3x3s3_at}},
     };
     const convpool_pool2d_desc *d = a->desc;
-    const bool square = d->kh == d->kw && d->stride_h == d->stride_w && d->dilation_h == 1 && d->dilation_w == 1;
-    const bool small = (d->kh == 2 || d->kh == 3) && d->stride_h <= 2 && d->kind != CONVPOOL_POOL_KIND_LP;
-    if (!square || !small) return NULL;
+    if (!cp_pool2d_is_small(d)) return NULL;
     return kernels[a->indices != NULL ? 2 : d->kind][d->kh - 2][d->stride_h - 1];
 }
