@@ -154,15 +154,15 @@ typedef struct cp_winograd_multiply {
     cp_fetch fetch[2]; /* read or written next */
 } cp_winograd_multiply;
 
-/* winograd_output: from the products of one panel back to pixels; the bias is added. */
+/* winograd_output: from the products of one panel back to pixels; the bias is added and what follows from it finished. */
 typedef struct cp_winograd_output {
     int64_t tile, side;
     const float *m; /* from winograd_multiply */
     int64_t m_point;
     int64_t tile_rows, tile_columns;
-    const float *bias;     /* 16 floats */
-    int64_t rows, columns; /* of acc: what the last tiles have beyond is left out */
-    float *acc;            /* [rows][columns][16] */
+    const float *bias;       /* 16 floats */
+    cp_conv2d_finish finish; /* of the pixels of the tiles; what the last ones have beyond is left out */
+    float *acc;              /* room for a row of tiles, [tile][columns][16] */
 } cp_winograd_output;
 
 /* Where conv2d_patches keeps what the pixels of a task read: [channel][row][phase of the stride][column], the border applied. */

@@ -52,7 +52,7 @@ static bool size_workspace(cp_winograd *w) {
     w->v_bytes = w->points * w->v_point * size;
     w->m_bytes = CP_MIN(w->panels, MULTIPLY_PANELS) * w->points * w->m_point * size;
     if (!cp_align(reach(w, rows) * reach(w, columns) * CP_PANEL * size, &w->x_bytes) ||
-        !cp_align(rows * columns * w->tile * w->tile * CP_PANEL * size, &acc)) {
+        !cp_align(columns * w->tile * w->tile * CP_PANEL * size, &acc)) {
         return false;
     }
     w->workspace_bytes = w->x_bytes + w->v_bytes + w->m_bytes + acc;
@@ -241,7 +241,7 @@ static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const
     const convpool_conv2d_desc *d = r->desc;
     const int64_t i = part->row * w->tile, j = part->column * w->tile, channel = panel * CP_PANEL;
     const cp_tensor *dst = &r->dst, *residual = &r->residual;
-    const cp_winograd_output output = {
+    cp_winograd_output output = {
         .tile = w->tile,
         .side = w->side,
         .m = m,
@@ -249,14 +249,11 @@ static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const
         .tile_rows = part->rows,
         .tile_columns = part->columns,
         .bias = w->bias + (a->group * w->panels + panel) * CP_PANEL,
-        .rows = CP_MIN(part->rows * w->tile, dst->height - i),
-        .columns = CP_MIN(part->columns * w->tile, dst->width - j),
         .acc = acc,
     };
-    cp_conv2d_finish finish = {
-        .acc = acc,
-        .rows = output.rows,
-        .columns = output.columns,
+    output.finish = (cp_conv2d_finish){
+        .rows = CP_MIN(part->rows * w->tile, dst->height - i),
+        .columns = CP_MIN(part->columns * w->tile, dst->width - j),
         .channel = a->group * w->group_out + channel,
         .channels = CP_MIN(CP_PANEL, w->group_out - channel),
         .dst = (float *)(uintptr_t)dst->data + a->image * dst->strides.batch + i * dst->strides.row + j * dst->strides.column,
@@ -264,14 +261,14 @@ static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const
         .dst_strides = dst->strides,
         .activation = r->activation,
     };
-    finish.spare = cp_spare_channels(d->dst_layout, d->out_channels, finish.channel + finish.channels);
+    cp_conv2d_finish *finish = &output.finish;
+    finish->spare = cp_spare_channels(d->dst_layout, d->out_channels, finish->channel + finish->channels);
     if (residual->data != NULL) {
-        finish.residual_strides = residual->strides;
-        finish.residual = (const float *)residual->data + a->image * residual->strides.batch + i * residual->strides.row +
-                          j * residual->strides.column;
+        finish->residual_strides = residual->strides;
+        finish->residual = (const float *)residual->data + a->image * residual->strides.batch + i * residual->strides.row +
+                           j * residual->strides.column;
     }
     r->kernels->winograd_output(&output);
-    r->kernels->conv2d_finish(&finish);
 }
 
 /* Panels [panel, panel + panels) of the group, at most MULTIPLY_PANELS. */

@@ -473,6 +473,19 @@ static void test_transpose(rng *r) {
     }
 }
 
+/* 8 floats at each of CP_WIDE places, all that the guarded memory has. */
+static void test_load_transposed(rng *r, guarded *g, guard_side side) {
+    const int64_t pitch = rng_range(r, 8, 40), floats = (CP_WIDE - 1) * pitch + 8;
+    float *m = guarded_place(g, (size_t)floats * sizeof(float), sizeof(float), 0, side), out[8][CP_WIDE];
+    vw t[8];
+    for (int64_t i = 0; i < floats; i++) m[i] = any_bits(r);
+    vw_load_transposed(m, pitch, t);
+    for (int k = 0; k < 8; k++) {
+        vw_store(out[k], t[k]);
+        for (int l = 0; l < CP_WIDE; l++) expect("vw_load_transposed", m[l * pitch + k], out[k][l], (float)l, (float)k, 0);
+    }
+}
+
 static void test_sums(rng *r) {
     v8 rows[8];
     float sums[8];
@@ -500,6 +513,7 @@ int main(int argc, char **argv) {
         test_widest_lanes(&r);
         if (i % 16 == 0) {
             test_transpose(&r);
+            test_load_transposed(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_sums(&r);
             test_widest(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_widest_pooling(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);

@@ -148,6 +148,29 @@ static CP_INLINE vw vw_max3_first(vw a, vw b, vw c) {
     const __mmask16 ordered = _mm512_cmp_ps_mask(b, c, _CMP_ORD_Q);
     return _mm512_mask_max_ps(_mm512_set1_ps(NAN), ordered, c, _mm512_max_ps(b, a));
 }
+static CP_INLINE void vw_load_transposed(const float *p, int64_t pitch, vw t[8]) {
+    __m512 quarters[8]; /* of lanes 0..3 and 4..7, or 8..11 and 12..15: k and k + 4 in turn */
+    CP_UNROLL
+    for (int half = 0; half < 2; half++) {
+        __m512 r[4];
+        CP_UNROLL
+        for (int l = 0; l < 4; l++) {
+            const float *first = p + (8 * half + l) * pitch;
+            r[l] = _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(first)), _mm256_loadu_ps(first + 4 * pitch), 1);
+        }
+        const __m512 a0 = _mm512_unpacklo_ps(r[0], r[1]), a1 = _mm512_unpackhi_ps(r[0], r[1]);
+        const __m512 a2 = _mm512_unpacklo_ps(r[2], r[3]), a3 = _mm512_unpackhi_ps(r[2], r[3]);
+        quarters[4 * half + 0] = _mm512_shuffle_ps(a0, a2, 0x44);
+        quarters[4 * half + 1] = _mm512_shuffle_ps(a0, a2, 0xEE);
+        quarters[4 * half + 2] = _mm512_shuffle_ps(a1, a3, 0x44);
+        quarters[4 * half + 3] = _mm512_shuffle_ps(a1, a3, 0xEE);
+    }
+    CP_UNROLL
+    for (int k = 0; k < 4; k++) {
+        t[k] = _mm512_shuffle_f32x4(quarters[k], quarters[k + 4], 0x88);
+        t[k + 4] = _mm512_shuffle_f32x4(quarters[k], quarters[k + 4], 0xDD);
+    }
+}
 static CP_INLINE void vw_stream(float *p, vw a) { _mm512_stream_ps(p, a); }
 
 #include "simd/vec_avx2.h"

@@ -108,6 +108,25 @@ static CP_INLINE void conv2d_finish_block(const cp_conv2d_finish *a, const float
     }
 }
 
+/* Pixels of a row of 8 planes, clipped, CP_WIDE at a time, as many as that allows; returns how many. Without a residual, which dst
+ * may be itself, the last vector overlaps the one before. */
+static CP_INLINE int64_t conv2d_finish_clipped(const float *acc, float *dst, int64_t plane, const float *residual,
+                                               int64_t residual_plane, int64_t pixels, vw lo, vw hi) {
+    int64_t end = 0;
+    while (end < pixels && (end + CP_WIDE <= pixels || (residual == NULL && end > 0))) {
+        const int64_t j = CP_MIN(end, pixels - CP_WIDE);
+        vw t[8];
+        vw_load_transposed(acc + j * CP_PANEL, CP_PANEL, t);
+        CP_UNROLL
+        for (int k = 0; k < 8; k++) {
+            if (residual != NULL) t[k] = vw_add(t[k], vw_load(residual + k * residual_plane + j));
+            vw_store(dst + k * plane + j, vw_clip(t[k], lo, hi));
+        }
+        end = j + CP_WIDE;
+    }
+    return end;
+}
+
 /* `pixels` of a row of NCHW, 8 planes at a time, so that the lines of the cache that are being filled are few: planes that lie a
  * power of two apart all meet in one set. */
 static CP_INLINE void conv2d_finish_planes(const cp_conv2d_finish *a, const float *acc, int64_t channel, int64_t channels,
@@ -116,7 +135,14 @@ static CP_INLINE void conv2d_finish_planes(const cp_conv2d_finish *a, const floa
         float *dst = a->dst + (channel + k) * a->dst_strides.channel + row * a->dst_strides.row + column;
         const float *residual = a->residual;
         if (residual != NULL) residual += (channel + k) * a->residual_strides.channel + row * a->residual_strides.row + column;
-        for (int64_t j = 0; j < pixels; j += 8) {
+        int64_t j = 0;
+        if (clip && channels - k >= 8) {
+            const vw lo = vw_set1(a->activation.lo), hi = vw_set1(a->activation.hi);
+            const int64_t plane = a->dst_strides.channel, residual_plane = a->residual_strides.channel;
+            j = residual == NULL ? conv2d_finish_clipped(acc + k, dst, plane, NULL, 0, pixels, lo, hi)
+                                 : conv2d_finish_clipped(acc + k, dst, plane, residual, residual_plane, pixels, lo, hi);
+        }
+        for (; j < pixels; j += 8) {
             const float *from = acc + j * CP_PANEL + k;
             if (channels - k >= 8 && pixels - j >= 8 && residual == NULL) {
                 conv2d_finish_block(a, from, dst + j, NULL, 8, 8, clip);
@@ -194,7 +220,7 @@ static void conv2d_finish_pixels(const cp_conv2d_finish *a, int64_t panel, int64
     }
 }
 
-static void CP_NAME(conv2d_finish)(const cp_conv2d_finish *a) {
+static void conv2d_finish(const cp_conv2d_finish *a) {
     for (int64_t panel = 0; panel * CP_PANEL < a->channels; panel++) conv2d_finish_pixels(a, panel, 0, a->rows * a->columns);
 }
 

@@ -248,6 +248,6 @@ static void CP_NAME(conv2d_depthwise)(const cp_conv2d_depthwise *a) {
             .residual_strides = call->residual_strides,
             .activation = call->activation,
         };
-        CP_NAME(conv2d_finish)(&finish);
+        conv2d_finish(&finish);
     }
 }

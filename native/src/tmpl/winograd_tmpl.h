@@ -295,22 +295,32 @@ static CP_INLINE void winograd_output_tile(const cp_winograd_output *a, const fl
         winograd_output_line(half[i], y, tile, side);
         CP_UNROLL
         for (int j = 0; j < tile; j++) {
-            if (j < columns) vw_store(acc + (i * a->columns + j) * CP_PANEL, vw_add(y[j], bias));
+            if (j < columns) vw_store(acc + (i * a->finish.columns + j) * CP_PANEL, vw_add(y[j], bias));
         }
     }
 }
 
+/* Finished a row of tiles at a time, while its pixels are in L1. */
 static CP_INLINE void winograd_output_tiles(const cp_winograd_output *a, const int tile, const int side) {
-    for (int64_t ti = 0; ti < a->tile_rows; ti++) {
-        const int64_t rows = CP_MIN(tile, a->rows - ti * tile);
-        for (int64_t tj = 0; tj < a->tile_columns; tj++) {
-            const int64_t columns = CP_MIN(tile, a->columns - tj * tile);
-            const float *m = a->m + (ti * a->tile_columns + tj) * CP_PANEL;
-            float *acc = a->acc + (ti * tile * a->columns + tj * tile) * CP_PANEL;
+    cp_conv2d_finish finish = a->finish;
+    const float *m = a->m;
+    finish.acc = a->acc;
+    for (int64_t i = 0; i < a->finish.rows; i += tile) {
+        finish.rows = CP_MIN(tile, a->finish.rows - i);
+        for (int64_t tj = 0; tj < a->tile_columns; tj++, m += CP_PANEL) {
+            const int64_t columns = CP_MIN(tile, finish.columns - tj * tile);
             for (int c = 0; c < CP_PANEL; c += CP_WIDE) {
-                winograd_output_tile(a, m + c, vw_load(a->bias + c), rows, columns, acc + c, tile, side);
+                float *acc = a->acc + tj * tile * CP_PANEL + c;
+                if (finish.rows == tile && columns == tile) {
+                    winograd_output_tile(a, m + c, vw_load(a->bias + c), tile, tile, acc, tile, side);
+                } else {
+                    winograd_output_tile(a, m + c, vw_load(a->bias + c), finish.rows, columns, acc, tile, side);
+                }
             }
         }
+        conv2d_finish(&finish);
+        finish.dst += tile * finish.dst_strides.row;
+        if (finish.residual != NULL) finish.residual += tile * finish.residual_strides.row;
     }
 }
 
