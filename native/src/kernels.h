@@ -123,17 +123,17 @@ typedef struct cp_conv2d_pointwise {
 /* winograd_weights: the transform of the weights of up to 16 output channels, in double; what is left of the 16 becomes zero. */
 typedef struct cp_winograd_weights {
     int64_t taps;         /* a side: 3 or 5 */
-    int64_t side;         /* points a side: 4 or 6 */
+    int64_t side;         /* points a side: 4 or 6; 5 or 9 for stride 2 */
     const float *weights; /* [output][channel][taps][taps] */
     int64_t outputs, channels;
     float *u; /* [side x side points][channel][16] */
 } cp_winograd_weights;
 
 /* winograd_input: the transform of one block of up to 16 channels of a rectangle of tiles, each side x side pixels and overlapping
- * its neighbours by side - tile. Pixels beyond the packed ones count as zero. */
+ * its neighbours by side - step. Pixels beyond the packed ones count as zero. */
 typedef struct cp_winograd_input {
-    int64_t tile;     /* outputs a side: 2 or 4 */
-    int64_t side;     /* pixels and points a side: 4 or 6 */
+    int64_t step;     /* pixels a side from a tile to the next: 2, 4 or 8 */
+    int64_t side;     /* pixels and points a side: 4 or 6; 5 or 9 for stride 2 */
     const float *x;   /* [rows][columns][16], from conv2d_pack */
     int64_t channels; /* 1..16 */
     int64_t rows, columns;
@@ -142,22 +142,23 @@ typedef struct cp_winograd_input {
     int64_t v_point;
 } cp_winograd_input;
 
-/* winograd_multiply: for some panels of 16 output channels, every point and every tile, m = sum over channels of v u. */
+/* winograd_multiply: for some panels of 16 output channels and every tile, m = sum over channels of v u: one sum for each point, or
+ * for stride 2 two a side less. */
 typedef struct cp_winograd_multiply {
     const float *v; /* [point][block of 16 channels][tile][16], neighbouring points `v_point` floats apart */
     int64_t v_point;
     const float *u; /* [panel][point][channel][16] */
-    float *m;       /* [panel][point][tile][16], neighbouring points `m_point` floats apart */
+    float *m;       /* [panel][sum][tile][16], neighbouring sums `m_point` floats apart */
     int64_t m_point;
-    int64_t panels, points, tiles, channels;
-    bool far;          /* the weights come from beyond L2 */
-    cp_fetch fetch[2]; /* read or written next */
+    int64_t panels, side, sums, tiles, channels; /* points and sums a side */
+    bool far;                                    /* the weights come from beyond L2 */
+    cp_fetch fetch[2];                           /* read or written next */
 } cp_winograd_multiply;
 
 /* winograd_output: from the products of one panel back to pixels; the bias is added and what follows from it finished. */
 typedef struct cp_winograd_output {
-    int64_t tile, side;
-    const float *m; /* from winograd_multiply */
+    int64_t tile, sums; /* outputs and sums a side */
+    const float *m;     /* from winograd_multiply */
     int64_t m_point;
     int64_t tile_rows, tile_columns;
     const float *bias;       /* 16 floats */

@@ -3,6 +3,21 @@
 
 #include <math.h>
 
+/* What there is, with the constants of bound, which docs/numerics.md derives, and of cost. */
+typedef struct cp_winograd_transforms {
+    int64_t tile, taps, stride;
+    double input_roundings, output_roundings; /* on the longest path */
+    double chain;                             /* products of an input channel in the longest sum */
+    double growth, later_growth;              /* of errors of the input transform, and of later ones */
+    double input_cost, output_cost;           /* of 8 input channels of a tile, and of 16 output channels */
+} transforms;
+
+/* Tile, taps, stride; roundings and chain; growths; costs. */
+static const transforms all_transforms[] = {
+    {2, 3, 1, 2, 4, 1, 16, 12, 81, 89}, {4, 3, 1, 4, 6, 1, 157, 116, 253, 314}, {2, 5, 1, 4, 6, 1, 157, 116, 253, 153},
+    {2, 3, 2, 2, 2, 4, 9, 9, 90, 140},  {4, 3, 2, 4, 6, 4, 88, 80, 650, 550},
+};
+
 enum {
     MULTIPLY_PANELS = 2, /* panels that are multiplied at once */
     L3_BYTES = 16 << 20  /* weights beyond this come from further away than those beyond CP_L2_BYTES */
@@ -15,7 +30,7 @@ static int64_t odd_lines(int64_t floats) {
 }
 
 /* Pixels a side of the input that `tiles` neighbouring tiles read. */
-static int64_t reach(const cp_winograd *w, int64_t tiles) { return (tiles - 1) * w->tile + w->side; }
+static int64_t reach(const cp_winograd *w, int64_t tiles) { return (tiles - 1) * w->step + w->side; }
 
 /* Where an area begins. Tiles are numbered row by row. */
 static int64_t area_begin(const cp_winograd *w, int64_t number) {
@@ -50,7 +65,7 @@ static bool size_workspace(cp_winograd *w) {
     w->v_point = odd_lines(blocks * tiles * CP_PANEL);
     w->m_point = odd_lines(tiles * CP_PANEL);
     w->v_bytes = w->points * w->v_point * size;
-    w->m_bytes = CP_MIN(w->panels, MULTIPLY_PANELS) * w->points * w->m_point * size;
+    w->m_bytes = CP_MIN(w->panels, MULTIPLY_PANELS) * w->sums * w->sums * w->m_point * size;
     if (!cp_align(reach(w, rows) * reach(w, columns) * CP_PANEL * size, &w->x_bytes) ||
         !cp_align(columns * w->tile * w->tile * CP_PANEL * size, &acc)) {
         return false;
@@ -59,41 +74,53 @@ static bool size_workspace(cp_winograd *w) {
     return w->workspace_bytes <= WORKSPACE_BYTES;
 }
 
-/* docs/numerics.md derives it. */
 static double bound(const cp_winograd *w) {
-    const bool small = w->side == 4;
-    const double input = small ? 2 : 4, rest = (double)w->group_in + (small ? 6 : 8), unit = 0x1p-24;
-    const double growth = small ? 16 * input + 12 * rest : 157 * input + 116 * rest;
+    const transforms *t = w->transforms;
+    const double input = t->input_roundings, unit = 0x1p-24;
+    const double rest = t->output_roundings + t->chain * (double)w->group_in + 2; /* and weights and bias */
+    const double growth = t->growth * input + t->later_growth * rest;
     return (input + rest) * unit < 1 ? growth * unit / (1 - (input + rest) * unit) : INFINITY;
 }
 
 /* Cost of a group, in pairs of vector FMAs like that of the direct algorithms. Constants are fitted to 1413 layers of 4x4 to
  * 112x112 pixels, 4 to 512 channels and 1 to 32 groups on Zen 5, AVX2 and AVX-512 together: the choice was within 10% of the best
- * on all but 1.9% and 1.4% of them. */
+ * on all but 1.9% and 1.4% of them; those of stride 2 to 97 more, on all but one and two of them. */
 static double cost(const cp_winograd *w) {
-    /* Pairs in which 16 weights come from beyond L2 and from beyond half of a usual L3; of packing and transforming 8 input
-     * channels of a tile; of transforming and finishing 16 output channels; of a task. */
-    const double far = 6, farther = 8, input = w->side == 4 ? 81 : 253, task = 990;
-    const double output = w->side == 4 ? 89 : w->tile == 2 ? 153 : 314;
+    /* Pairs in which 16 weights come from beyond L2 and from beyond half of a usual L3; of a task. */
+    const double far = 6, farther = 8, task = 990;
     const double areas = (double)w->areas_a_group, tiles = (double)(w->tile_rows * w->tile_columns);
     const double fetch = w->weights_bytes > L3_BYTES ? farther : w->weights_bytes > CP_L2_BYTES ? far : 0;
     const double waits = 5 * CP_MAX(1, ceil(tiles / areas / 8)); /* fewer than 5 tiles wait for each other */
     const double product = CP_MAX(CP_MAX(tiles / areas, fetch), waits);
-    return areas * (task + (double)(w->panels * w->points * w->group_in) * product) + tiles * (double)w->panels * output +
-           tiles * (double)cp_ceil_div(w->group_in, 8) * input;
+    return areas * (task + (double)(w->panels * w->points * w->group_in) * product) +
+           tiles * (double)w->panels * w->transforms->output_cost +
+           tiles * (double)cp_ceil_div(w->group_in, 8) * w->transforms->input_cost;
+}
+
+/* NULL where there are none. */
+static const transforms *transforms_of(const convpool_conv2d_desc *d, int64_t tile) {
+    if (d->kh != d->kw || d->stride_h != d->stride_w || d->dilation_h != 1 || d->dilation_w != 1) return NULL;
+    for (size_t i = 0; i < sizeof all_transforms / sizeof *all_transforms; i++) {
+        const transforms *t = &all_transforms[i];
+        if (t->tile == tile && t->taps == d->kh && t->stride == d->stride_h) return t;
+    }
+    return NULL;
 }
 
 bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh, int64_t ow, int64_t tile) {
     enum { CHANNELS_MOST = 1 << 14, V_BYTES = 512 << 10, TILES_LEAST = 28, TILES_MOST = 32, FEW_AREAS = 4 };
+    const transforms *t = transforms_of(d, tile);
     int64_t n;
-    if (d->kh != d->kw || !(d->kh == 3 || (d->kh == 5 && tile == 2)) || d->stride_h != 1 || d->stride_w != 1 ||
-        d->dilation_h != 1 || d->dilation_w != 1)
-        return false;
+    if (t == NULL) return false;
+    const int64_t side = (tile - 1) * t->stride + t->taps;
     *w = (cp_winograd){
+        .transforms = t,
         .tile = tile,
-        .taps = d->kh,
-        .side = tile + d->kh - 1,
-        .points = (tile + d->kh - 1) * (tile + d->kh - 1),
+        .step = tile * t->stride,
+        .side = side,
+        .taps = t->taps,
+        .points = side * side,
+        .sums = t->stride == 1 ? side : side - 2,
         .tile_rows = cp_ceil_div(oh, tile),
         .tile_columns = cp_ceil_div(ow, tile),
         .group_in = d->in_channels / d->groups,
@@ -180,7 +207,7 @@ static rectangle bounds_of(const cp_winograd *w, const area *a) {
 static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, const rectangle *part, float *x,
                             float *v) {
     const convpool_conv2d_desc *d = r->desc;
-    const int64_t i = part->row * w->tile, j = part->column * w->tile;
+    const int64_t i = part->row * w->step, j = part->column * w->step;
     cp_conv2d_pack pack = {
         .src = (const float *)r->src.data + a->image * r->src.strides.batch,
         .layout = d->src_layout,
@@ -193,12 +220,12 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
         .row = i - d->pad_top,
         .row_step = 1,
         .column = j - d->pad_left,
-        .rows = CP_MIN(reach(w, part->rows), r->dst.height + w->taps - 1 - i),
-        .columns = CP_MIN(reach(w, part->columns), r->dst.width + w->taps - 1 - j),
+        .rows = CP_MIN(reach(w, part->rows), (r->dst.height - 1) * d->stride_h + w->taps - i),
+        .columns = CP_MIN(reach(w, part->columns), (r->dst.width - 1) * d->stride_w + w->taps - j),
         .dst = x,
     };
     cp_winograd_input input = {
-        .tile = w->tile,
+        .step = w->step,
         .side = w->side,
         .x = x,
         .rows = pack.rows,
@@ -219,8 +246,8 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
 /* What a share, `part` of `parts`, of the input channels of an area reads, but for the rows that the area above has read. */
 static cp_fetch fetch_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t part, int64_t parts) {
     const rectangle b = bounds_of(w, a);
-    const int64_t i = b.row * w->tile - r->desc->pad_top, j = b.column * w->tile - r->desc->pad_left;
-    const int64_t row_end = CP_MIN(i + reach(w, b.rows), r->src.height), row = CP_MAX(0, i + w->taps - 1);
+    const int64_t i = b.row * w->step - r->desc->pad_top, j = b.column * w->step - r->desc->pad_left;
+    const int64_t row_end = CP_MIN(i + reach(w, b.rows), r->src.height), row = CP_MAX(0, i + w->side - w->step);
     const int64_t column_end = CP_MIN(j + reach(w, b.columns), r->src.width), column = CP_MAX(0, j);
     const int64_t first = part * w->group_in / parts, end = (part + 1) * w->group_in / parts;
     if (row >= row_end || column >= column_end) return (cp_fetch){0};
@@ -243,7 +270,7 @@ static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const
     const cp_tensor *dst = &r->dst, *residual = &r->residual;
     cp_winograd_output output = {
         .tile = w->tile,
-        .side = w->side,
+        .sums = w->sums,
         .m = m,
         .m_point = w->m_point,
         .tile_rows = part->rows,
@@ -282,14 +309,15 @@ static void multiply_panels(const cp_winograd *w, const cp_conv2d_run *r, const 
         .m = m,
         .m_point = w->m_point,
         .panels = panels,
-        .points = w->points,
+        .side = w->side,
+        .sums = w->sums,
         .tiles = a->end - a->first,
         .channels = w->group_in,
         .far = w->weights_bytes > CP_L2_BYTES,
         .fetch = {next, fetch_output(w, r, a, a->group * w->group_out + channel, channels)},
     };
     r->kernels->winograd_multiply(&multiply);
-    for (int64_t p = 0; p < panels; p++, m += w->points * w->m_point) {
+    for (int64_t p = 0; p < panels; p++, m += w->sums * w->sums * w->m_point) {
         for (int64_t tile = a->first; tile < a->end;) {
             const rectangle part = part_of(w, a, tile);
             transform_output(w, r, a, &part, panel + p, m + (tile - a->first) * CP_PANEL, acc);

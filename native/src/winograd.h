@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Winograd convolution: 3x3 and 5x5 kernels with stride 1 in fewer multiplications (Lavin and Gray, Fast Algorithms for
- * Convolutional Neural Networks, 2016; points after Barabasz et al., Error Analysis and Improving the Accuracy of Winograd
- * Convolution, 2020). */
+ * Winograd convolution: 3x3 and 5x5 kernels with stride 1, and 3x3 with stride 2, in fewer multiplications (Lavin and Gray, Fast
+ * Algorithms for Convolutional Neural Networks, 2016; points after Barabasz et al., Error Analysis and Improving the Accuracy of
+ * Winograd Convolution, 2020; stride 2 after Yepez and Ko, Stride 2 1-D, 2-D, and 3-D Winograd for Convolutional Neural Networks,
+ * 2020). */
 #ifndef CP_WINOGRAD_H
 #define CP_WINOGRAD_H
 
@@ -10,9 +11,12 @@
 /* A plan for one image size. A task takes an area, some tiles of one image and group that follow each other row by row, to a share
  * of the group's output channels. */
 typedef struct cp_winograd {
+    const struct cp_winograd_transforms *transforms;
     int64_t tile;                      /* outputs of a tile a side: 2 or 4 */
-    int64_t taps, side;                /* of the kernel, and tile + taps - 1 */
-    int64_t points;                    /* side^2 */
+    int64_t step, side;                /* input pixels a side from a tile to the next, and that a tile reads */
+    int64_t taps;                      /* of the kernel */
+    int64_t points;                    /* side^2: products for each input and output channel */
+    int64_t sums;                      /* a side: what the products of a tile are added up to */
     int64_t tile_rows, tile_columns;   /* of an image */
     int64_t unit;                      /* areas begin at multiples of so many tiles */
     int64_t areas_a_group, area_tiles; /* of an image, and the most tiles of one */

@@ -57,10 +57,10 @@ public enum Algorithm
     /// </summary>
     DirectWidth = 2,
 
-    /// <summary>Winograd F(2x2, 3x3) and F(2x2, 5x5) (Lavin and Gray, 2016).</summary>
+    /// <summary>Winograd F(2x2, 3x3) and F(2x2, 5x5) (Lavin and Gray, 2016); 3x3 with stride 2, too (Yepez and Ko, 2020).</summary>
     Winograd2x2 = 3,
 
-    /// <summary>Winograd F(4x4, 3x3) (Lavin and Gray, 2016).</summary>
+    /// <summary>Winograd F(4x4, 3x3) (Lavin and Gray, 2016), with stride 2, too (Yepez and Ko, 2020).</summary>
     Winograd4x4 = 4,
 
     /// <summary>Pooling, vector lanes along the width.</summary>

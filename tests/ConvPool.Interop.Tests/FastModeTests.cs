@@ -11,20 +11,20 @@ namespace ConvPool.Tests;
 /// </summary>
 public sealed class FastModeTests(ITestOutputHelper output)
 {
-    private static readonly Gen<(int Kernel, convpool_algorithm Algorithm)> Kernels = Gen.OneOf(
+    private static readonly Gen<(int Kernel, int Stride, convpool_algorithm Algorithm)> Kernels = Gen.OneOf(
         Gen.Select(
-            Gen.Const(3),
+            Gen.Const(3), Gen.Int[1, 2],
             Gen.OneOf(
                 convpool_algorithm.CONVPOOL_ALGORITHM_AUTO,
                 convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2,
                 convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_4X4)),
         Gen.Select(
-            Gen.Const(5),
+            Gen.Const(5), Gen.Const(1),
             Gen.OneOf(convpool_algorithm.CONVPOOL_ALGORITHM_AUTO, convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2)));
 
     private static readonly Gen<(int Input, int Before, int After)> Axes = Gen.Select(Gen.Int[1, 14], Gen.Int[0, 3], Gen.Int[0, 4]);
 
-    /// <summary>Every layout, border, placement, activation, batch, number of threads; kernels of stride and dilation 1.</summary>
+    /// <summary>Every layout, border, placement, activation, batch, number of threads; the kernels that Winograd serves.</summary>
     private static readonly Gen<Conv2DCase> Cases = Gen.Select(
         Kernels, Gen.Int[1, 3], Gen.Int[2, 24], Gen.Int[1, 20], Axes, Axes, Gen.OneOf(Values.Uniform, Values.Integers),
         Conv2DCase.Generator,
@@ -33,8 +33,8 @@ public sealed class FastModeTests(ITestOutputHelper output)
             Groups = groups,
             InPerGroup = inputs,
             OutPerGroup = outputs,
-            Rows = AxisOf(rows, kernel.Kernel, rest.Border),
-            Columns = AxisOf(columns, kernel.Kernel, rest.Border),
+            Rows = AxisOf(rows, kernel, rest.Border),
+            Columns = AxisOf(columns, kernel, rest.Border),
             Algorithm = Engine.Default is NativeEngine ? kernel.Algorithm : convpool_algorithm.CONVPOOL_ALGORITHM_AUTO,
             Values = (values, values),
         });
@@ -137,14 +137,16 @@ public sealed class FastModeTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(Algorithm.Winograd2x2, 3)]
-    [InlineData(Algorithm.Winograd2x2, 5)]
-    [InlineData(Algorithm.Winograd4x4, 3)]
-    public void What_is_not_finite_stays_in_the_tiles_that_read_it(Algorithm algorithm, int kernel)
+    [InlineData(Algorithm.Winograd2x2, 3, 1)]
+    [InlineData(Algorithm.Winograd2x2, 3, 2)]
+    [InlineData(Algorithm.Winograd2x2, 5, 1)]
+    [InlineData(Algorithm.Winograd4x4, 3, 1)]
+    [InlineData(Algorithm.Winograd4x4, 3, 2)]
+    public void What_is_not_finite_stays_in_the_tiles_that_read_it(Algorithm algorithm, int kernel, int stride)
     {
         Assert.SkipUnless(Engine.Default is NativeEngine, "Managed code has the direct family alone.");
         var tile = algorithm == Algorithm.Winograd2x2 ? 2 : 4;
-        var axis = new Axis(19, kernel, 1, 1, kernel / 2, kernel / 2);
+        var axis = new Axis(19, kernel, stride, 1, kernel / 2, kernel / 2);
         var random = new Random(kernel + tile);
         foreach (var engine in Engine.All.Where(engine => engine is NativeEngine))
         {
@@ -204,8 +206,12 @@ public sealed class FastModeTests(ITestOutputHelper output)
         }
     }
 
-    private static Axis AxisOf((int Input, int Before, int After) axis, int kernel, convpool_border border) => Conv2DCase.Fit(
-        new Axis(Math.Max(axis.Input, kernel - axis.Before - axis.After), kernel, 1, 1, axis.Before, axis.After), border);
+    private static Axis AxisOf(
+        (int Input, int Before, int After) axis, (int Size, int Stride, convpool_algorithm Algorithm) kernel, convpool_border border)
+    {
+        var input = Math.Max(axis.Input, kernel.Size - axis.Before - axis.After);
+        return Conv2DCase.Fit(new Axis(input, kernel.Size, kernel.Stride, 1, axis.Before, axis.After), border);
+    }
 
     private void Compare(Conv2DCase conv)
     {

@@ -126,8 +126,8 @@ public sealed unsafe class MemoryTests
 
         long products = desc.in_channels / desc.groups * (info.algorithm switch
         {
-            convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2 => (desc.kh + 1) * (desc.kw + 1),
-            convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_4X4 => (desc.kh + 3) * (desc.kw + 3),
+            convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2 => (desc.kh + desc.stride_h) * (desc.kw + desc.stride_w),
+            convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_4X4 => (desc.kh + (3 * desc.stride_h)) * (desc.kw + (3 * desc.stride_w)),
             _ => desc.kh * desc.kw,
         });
         long packed = Geometry.RoundUp(desc.out_channels / desc.groups, Panel) * desc.groups * (products + 1);

@@ -299,12 +299,12 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
     return c;
 }
 
-/* After those whose hashes are listed every sixth case is wide, and another has many output channels. */
-enum { FIRST_TASKS = 500 };
+/* From here on every sixth case is wide, another has many output channels, and many of 3x3 have stride 2. */
+enum { FIRST_LATER = 500 };
 
 conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
     rng r = rng_make(seed, number);
-    const bool tasks = number >= FIRST_TASKS && number % 3 == 0;
+    const bool tasks = number >= FIRST_LATER && number % 3 == 0;
     const int64_t usual = rng_chance(&r, 5) ? 2000000 : 150000, most = tasks ? 1000000 : usual;
     conv2d_case c;
     do {
@@ -328,7 +328,8 @@ conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
         c.src_layout = rng_range(&r, 0, 2);
         c.dst_layout = rng_range(&r, 0, 2);
         random_rest(&r, &c);
-        c.stride_h = c.stride_w = c.dilation_h = c.dilation_w = 1;
+        c.stride_h = c.stride_w = c.kh == 3 && number >= FIRST_LATER && number % 4 == 1 ? 2 : 1;
+        c.dilation_h = c.dilation_w = 1;
         if (c.weight_values == VALUES_SPRINKLED) c.weight_values = VALUES_NORMAL;
         c.numerics = CONVPOOL_NUMERICS_FAST;
         c.algorithm = c.kh == 5 || c.in_channels == c.groups || rng_chance(&r, 40) ? CONVPOOL_ALGORITHM_WINOGRAD_2X2
@@ -484,11 +485,13 @@ static void check_info(const conv2d_problem *p, const convpool_plan_info *info, 
     const int64_t taps = d->in_channels / d->groups * d->kh * d->kw;
     const int64_t flops = 2 * taps * d->out_channels * p->dst.h * p->dst.w;
     const bool winograd = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 || d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4;
-    const bool small = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 && d->kh == 3;
+    const bool small = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2, halved = d->stride_h == 2, wide = !small || d->kh == 5;
     const double channels = (double)(d->in_channels / d->groups), u = 0x1p-24;
-    const double sums = small ? 12.0 * (channels + 6.0) + 32.0 : 116.0 * (channels + 8.0) + 628.0;
+    const double before = wide ? 4.0 : 2.0, after = halved ? 4.0 * channels + (small ? 4.0 : 8.0) : channels + (wide ? 8.0 : 6.0);
+    const double of_halved = small ? 9.0 * (before + after) : 88.0 * before + 80.0 * after;
+    const double sums = halved ? of_halved : wide ? 157.0 * before + 116.0 * after : 16.0 * before + 12.0 * after;
     const double terms = d->algorithm == CONVPOOL_ALGORITHM_SEPARABLE ? (double)(d->kh + d->kw) + 17.0 : (double)taps + 1.0;
-    const double error_bound = winograd ? sums * u / (1.0 - (channels + (small ? 8.0 : 12.0)) * u) : terms * u / (1.0 - terms * u);
+    const double error_bound = winograd ? sums * u / (1.0 - (before + after) * u) : terms * u / (1.0 - terms * u);
     const bool direct = info->algorithm == CONVPOOL_ALGORITHM_DIRECT_CHANNELS || info->algorithm == CONVPOOL_ALGORITHM_DIRECT_WIDTH;
     const bool as_forced = d->algorithm == CONVPOOL_ALGORITHM_AUTO ? direct : d->algorithm == info->algorithm;
     if (info->isa != d->isa || !as_forced || info->oh != p->dst.h || info->ow != p->dst.w || info->flops != flops ||

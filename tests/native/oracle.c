@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Hardware, or a libm that is known to be right: CMakeLists.txt sees to it. */
@@ -125,6 +126,18 @@ float oracle_activation(const convpool_conv2d_desc *desc, float x) {
 /* The lines of Winograd's transforms: p[0], p[step], .. are replaced. Points a and b are 45/64 and 91/64. */
 static void winograd_input_line(float *p, int step, int side) {
     const float d0 = p[0], d1 = p[step], d2 = p[2 * step], d3 = p[3 * step];
+    if (side == 9) {
+        const float r = 0.75f, s = 1.75f, d4 = p[4 * step], d6 = p[6 * step], d8 = p[8 * step];
+        const float low = fmaf(-r * r, d0, d4), high = fmaf(-r * r, d2, d6), e = fmaf(-s, d4, d6), f = fmaf(-s, d2, d4);
+        p[6 * step] = p[5 * step], p[5 * step] = d3;
+        p[0] = fmaf(-s, low, high), p[2 * step] = fmaf(r, f, e), p[3 * step] = fmaf(-r, f, e), p[4 * step] = high;
+        p[8 * step] = fmaf(-s, high, fmaf(-r * r, d4, d8));
+        return;
+    }
+    if (side == 5) {
+        p[0] = d0 - d2, p[4 * step] = p[4 * step] - d2;
+        return;
+    }
     if (side == 4) {
         p[0] = d0 - d2, p[step] = d2 + d1, p[2 * step] = d2 - d1, p[3 * step] = d3 - d1;
         return;
@@ -142,6 +155,18 @@ static void winograd_input_line(float *p, int step, int side) {
 /* A kernel of 3 taps is followed by zeros. */
 static void winograd_weights_line(double *p, int step, int side, int taps) {
     const double g0 = p[0], g1 = p[step], g2 = p[2 * step], g3 = p[3 * step], g4 = p[4 * step];
+    if (side == 9) {
+        const double r = 0.75, s = 1.75;
+        p[0] = g0 * (1.0 / (r * r * s)), p[2 * step] = (g0 + r * g2) * (1.0 / (2.0 * r * r * (r - s)));
+        p[3 * step] = (g0 - r * g2) * (-1.0 / (2.0 * r * r * (r + s)));
+        p[4 * step] = (g0 + s * g2) * (1.0 / (s * (s * s - r * r)));
+        p[5 * step] = p[6 * step] = p[7 * step] = g1, p[8 * step] = g2;
+        return;
+    }
+    if (side == 5) {
+        p[2 * step] = g0 + g2, p[3 * step] = g1, p[4 * step] = g2;
+        return;
+    }
     if (side == 4) {
         p[step] = 0.5 * ((g0 + g2) + g1), p[2 * step] = 0.5 * ((g0 + g2) - g1), p[3 * step] = g2;
         return;
@@ -154,7 +179,20 @@ static void winograd_weights_line(double *p, int step, int side, int taps) {
     p[step] = e + f, p[2 * step] = e - f, p[3 * step] = g + h, p[4 * step] = g - h, p[5 * step] = taps == 5 ? g4 : g2;
 }
 
+/* Of stride 2, p holds sums of which the first and the last are of two points each. */
 static void winograd_output_line(float *p, int step, int tile, int side) {
+    if (side == 9) {
+        const float r = 0.75f, s = 1.75f, m0 = p[0], m3 = p[3 * step];
+        const float sum = p[step] + p[2 * step], difference = p[step] - p[2 * step];
+        p[0] = (m0 + sum) + m3, p[step] = fmaf(s, m3, fmaf(r, difference, p[4 * step]));
+        p[2 * step] = fmaf(s * s, m3, fmaf(r * r, sum, p[5 * step]));
+        p[3 * step] = fmaf(s * s * s, m3, fmaf(r * r * r, difference, p[6 * step]));
+        return;
+    }
+    if (side == 5) {
+        p[0] += p[step], p[step] += p[2 * step];
+        return;
+    }
     const float m0 = p[0], s = p[step] + p[2 * step], r = p[step] - p[2 * step], m3 = p[3 * step];
     if (side == 4) {
         p[0] = m0 + s, p[step] = m3 + r;
@@ -172,10 +210,13 @@ static void winograd_output_line(float *p, int step, int tile, int side) {
     p[3 * step] = fmaf(b * b * b, big_r, fmaf(a * a * a, r, m5));
 }
 
-enum { WINOGRAD_SIDE = 6 }; /* of the largest tile's input; smaller ones use the upper left of it */
+enum { WINOGRAD_SIDE = 9 }; /* of the largest tile's input; smaller ones use the upper left of it */
+
+typedef float winograd_square[WINOGRAD_SIDE][WINOGRAD_SIDE];
 
 static void winograd(const convpool_conv2d_desc *desc, const float *weights, const float *bias, const convpool_conv2d_args *args) {
-    const int tile = desc->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 ? 2 : 4, taps = (int)desc->kh, side = tile + taps - 1;
+    const int tile = desc->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 ? 2 : 4, taps = (int)desc->kh, stride = (int)desc->stride_h;
+    const int side = (tile - 1) * stride + taps;
     int64_t oh, ow;
     oracle_conv2d_output_size(desc, &oh, &ow);
     const convpool_strides ss = strides_or_dense(args->src_strides, desc->src_layout, desc->in_channels, desc->ih, desc->iw);
@@ -186,19 +227,22 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
     const int64_t across = (ow + tile - 1) / tile, down = (oh + tile - 1) / tile;
     const float *src = args->src, *residual = args->residual;
     float *dst = args->dst;
+    winograd_square *const all_v = malloc(2 * (size_t)channels * sizeof *all_v), *const all_u = all_v + channels;
+    if (all_v == NULL) abort();
 
     for (int64_t at = 0; at < args->batch * stored * down * across; at++) {
         const int64_t j = at % across * tile, i = at / across % down * tile, o = at / across / down % stored;
         const int64_t n = at / across / down / stored;
-        float m[WINOGRAD_SIDE][WINOGRAD_SIDE] = {{0}};
+        winograd_square m = {{0}};
         for (int64_t c = 0; c < channels && o < desc->out_channels; c++) {
-            float v[WINOGRAD_SIDE][WINOGRAD_SIDE] = {{0}};
+            float(*const v)[WINOGRAD_SIDE] = all_v[c];
             double u[WINOGRAD_SIDE][WINOGRAD_SIDE] = {{0}};
+            memset(v, 0, sizeof(winograd_square));
             for (int y = 0; y < side; y++)
                 for (int x = 0; x < side; x++) {
-                    if (i + y >= oh + taps - 1 || j + x >= ow + taps - 1) continue;
-                    const int64_t sy = border_index(desc->border, i + y - desc->pad_top, desc->ih);
-                    const int64_t sx = border_index(desc->border, j + x - desc->pad_left, desc->iw);
+                    if (i * stride + y >= (oh - 1) * stride + taps || j * stride + x >= (ow - 1) * stride + taps) continue;
+                    const int64_t sy = border_index(desc->border, i * stride + y - desc->pad_top, desc->ih);
+                    const int64_t sx = border_index(desc->border, j * stride + x - desc->pad_left, desc->iw);
                     if (sy < 0 || sx < 0) continue;
                     v[y][x] = src[oracle_offset(desc->src_layout, &ss, n, o / outputs * channels + c, sy, sx)];
                 }
@@ -209,8 +253,15 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
             for (int x = 0; x < taps; x++) winograd_weights_line(&u[0][x], WINOGRAD_SIDE, side, taps);
             for (int y = 0; y < side; y++) winograd_weights_line(u[y], 1, side, taps);
             for (int y = 0; y < side; y++)
-                for (int x = 0; x < side; x++) m[y][x] = fmaf((float)u[y][x], v[y][x], m[y][x]);
+                for (int x = 0; x < side; x++) all_u[c][y][x] = (float)u[y][x];
         }
+        for (int y = 0; y < side; y++)
+            for (int x = 0; x < side; x++) {
+                const int less_y = stride == 2 ? (y > 0) + (y == side - 1) : 0,
+                          less_x = stride == 2 ? (x > 0) + (x == side - 1) : 0;
+                float *sum = &m[y - less_y][x - less_x];
+                for (int64_t c = 0; c < channels && o < desc->out_channels; c++) *sum = fmaf(all_u[c][y][x], all_v[c][y][x], *sum);
+            }
         for (int x = 0; x < side; x++) winograd_output_line(&m[0][x], WINOGRAD_SIDE, tile, side);
         for (int y = 0; y < tile; y++) winograd_output_line(m[y], 1, tile, side);
         for (int y = 0; y < tile && i + y < oh; y++)
@@ -221,6 +272,7 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
                     o < desc->out_channels ? oracle_activation(desc, sum) : 0.0f;
             }
     }
+    free(all_v);
 }
 
 /* Along the rows, then along the columns: desc->groups kernels of one channel, each a column times a row. */

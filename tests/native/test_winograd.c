@@ -11,9 +11,9 @@
 #include <string.h>
 
 static conv2d_problem problem;
-/* Errors of F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5) relative to (sum of max |x|) x sum |w|, without the rounding of bias and
- * residual. */
-static double worst[3];
+/* Errors of F(2x2, 3x3), F(4x4, 3x3), F(2x2, 5x5), and F(2x2, 3x3) and F(4x4, 3x3) of stride 2 relative to (sum of max |x|) x sum
+ * |w|, without the rounding of bias and residual. */
+static double worst[5];
 
 static float at(const tensor *t, int64_t n, int64_t c, int64_t y, int64_t x) {
     float value;
@@ -38,16 +38,17 @@ typedef struct scales {
 static double exact(const conv2d_problem *p, const float *weights, const float *bias, const int64_t place[4], scales *scale) {
     const convpool_conv2d_desc *d = &p->desc;
     const int64_t tile = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 ? 2 : 4, channels = d->in_channels / d->groups;
-    const int64_t taps = d->kh, side = tile + taps - 1;
-    const int64_t n = place[0], o = place[1], i = place[2], j = place[3];
-    const int64_t top = i / tile * tile, left = j / tile * tile;
+    const int64_t taps = d->kh, stride = d->stride_h, side = (tile - 1) * stride + taps;
+    const int64_t n = place[0], o = place[1], i = place[2] * stride, j = place[3] * stride;
+    const int64_t top = place[2] / tile * tile * stride, left = place[3] / tile * tile * stride;
+    const int64_t bottom = (p->dst.h - 1) * stride + taps, right = (p->dst.w - 1) * stride + taps;
     double sum = bias ? (double)bias[o] : 0.0;
     double all_x = 0.0, all_w = 0.0;
     scale->of_each = 0.0;
     for (int64_t c = 0; c < channels; c++) {
         double most = 0.0, size = 0.0;
-        for (int64_t y = top; y < top + side && y < p->dst.h + taps - 1; y++)
-            for (int64_t x = left; x < left + side && x < p->dst.w + taps - 1; x++) {
+        for (int64_t y = top; y < top + side && y < bottom; y++)
+            for (int64_t x = left; x < left + side && x < right; x++) {
                 const int64_t sy = cell(d->border, y - d->pad_top, d->ih), sx = cell(d->border, x - d->pad_left, d->iw);
                 if (sy < 0 || sx < 0) continue;
                 const double value = (double)at(&p->src, n, o / (d->out_channels / d->groups) * channels + c, sy, sx);
@@ -61,7 +62,7 @@ static double exact(const conv2d_problem *p, const float *weights, const float *
         all_w += size;
     }
     scale->of_all = all_x * all_w;
-    return sum + (p->options.residual ? (double)at(&p->residual, n, o, i, j) : 0.0);
+    return sum + (p->options.residual ? (double)at(&p->residual, n, o, place[2], place[3]) : 0.0);
 }
 
 /* Whether every element is within the bound that the plan states, of values that do not overflow. */
@@ -69,7 +70,8 @@ static bool accurate(const conv2d_problem *p, char *text, size_t text_size) {
     const conv2d_case *c = &p->options;
     if (c->values > VALUES_INTEGER || c->weight_values > VALUES_INTEGER || c->activation != 0 || c->batch == 0) return true;
     const int64_t channels = p->desc.in_channels / p->desc.groups;
-    double *const largest = &worst[p->desc.kh == 5 ? 2 : p->desc.algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4];
+    const bool large = p->desc.algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4;
+    double *const largest = &worst[p->desc.stride_h == 2 ? 3 + large : p->desc.kh == 5 ? 2 : large];
     convpool_plan_info info = {.struct_size = sizeof info};
     convpool_conv2d_query(&p->desc, &info);
     const float *bias = p->options.bias ? (const float *)(const void *)p->bias.data : NULL;
@@ -154,14 +156,27 @@ static void test_choice(tally *t, const options *o) {
             tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "Winograd refuses a shape");
             *fields[i] = before;
         }
+        for (int64_t taps = 3; taps <= 5; taps += 2) {
+            for (int64_t stride = 2; stride <= 3; stride++) {
+                forced.kh = forced.kw = taps;
+                forced.stride_h = forced.stride_w = stride;
+                const bool serves = taps == 3 && stride == 2;
+                tally_expect(t, o, query(&forced, &info) == (serves ? CONVPOOL_STATUS_OK : CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM),
+                             "of strides above 1 only 2 of 3x3 is served");
+            }
+        }
+        forced = layer;
+        forced.algorithm = (convpool_algorithm)algorithm;
         forced.numerics = CONVPOOL_NUMERICS_STRICT;
         tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "STRICT refuses Winograd");
         forced = layer;
         forced.algorithm = (convpool_algorithm)algorithm;
         forced.in_channels = 1;
-        const bool serves = algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2;
-        tally_expect(t, o, query(&forced, &info) == (serves ? CONVPOOL_STATUS_OK : CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM),
-                     "F(4x4, 3x3) wants two channels");
+        tally_expect(
+            t, o,
+            query(&forced, &info) ==
+                (algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 ? CONVPOOL_STATUS_OK : CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM),
+            "F(4x4, 3x3) wants two channels");
         forced.in_channels = 1 << 20;
         tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "Winograd refuses too many channels");
     }
@@ -237,8 +252,10 @@ int main(int argc, char **argv) {
         conv2d_case_test(&problem, &c, accurate, &t, &o);
     }
     tally_expect_several(&t, &o);
-    printf("largest errors: F(2x2, 3x3) %.2g, F(4x4, 3x3) %.2g, F(2x2, 5x5) %.2g\n", worst[0], worst[1], worst[2]);
+    printf("largest errors: F(2x2, 3x3) %.2g, F(4x4, 3x3) %.2g, F(2x2, 5x5) %.2g; stride 2: F(2x2, 3x3) %.2g, F(4x4, 3x3) %.2g\n",
+           worst[0], worst[1], worst[2], worst[3], worst[4]);
     case_begin("the largest errors");
-    tally_expect(&t, &o, worst[0] < 3e-7 && worst[1] < 1e-6 && worst[2] < 1e-6, "errors stay below 3e-7 and 1e-6");
+    tally_expect(&t, &o, worst[0] < 3e-7 && worst[1] < 1e-6 && worst[2] < 1e-6 && worst[3] < 3e-7 && worst[4] < 1e-6,
+                 "errors stay below 3e-7 and 1e-6");
     return tally_finish(&t, &o);
 }

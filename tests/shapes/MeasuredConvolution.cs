@@ -31,8 +31,9 @@ internal sealed record MeasuredConvolution(
             : throw new FormatException($"{path} does not start with '{Header}'.");
     }
 
-    /// <summary>Time by an algorithm relative to that by the fastest one.</summary>
-    public double OverBest(Algorithm algorithm) => Microseconds[algorithm] / Microseconds.Values.Min();
+    /// <summary>Time by an algorithm relative to that by the fastest one; infinite for one that was not measured.</summary>
+    public double OverBest(Algorithm algorithm) =>
+        Microseconds.GetValueOrDefault(algorithm, double.PositiveInfinity) / Microseconds.Values.Min();
 
     /// <summary>The line of the file.</summary>
     public string ToLine()

@@ -3,16 +3,19 @@
  *
  * Points:     0, +-1, infinity; and, for tiles of 6 x 6 pixels, 0, +-45/64, +-91/64, infinity: near 1/sqrt(2) and sqrt(2), where
  *             rounding errors are smallest, and such that every constant is exact.
+ * Stride 2:   the even pixels of a line and taps 0 and 2 make F(2, 2), at 0, 1 and infinity, or F(4, 2), at 0, +-3/4, 7/4 and
+ *             infinity. Odd pixels times tap 1 are products as they are: those of the first and of the last output are added to
+ *             the sums at 0 and at infinity, which only these outputs take; the others have sums of their own.
  * Tile:       6 tiles x 16 output channels; 12 accumulators, 2 weight vectors and 1 broadcast of the 16 ymm registers. With
  *             AVX-512 8 tiles x 32 channels: 16 accumulators, 2 weight vectors and 1 broadcast.
  * Bound:      FMA in the products, 2/3 to 9/10 of the time; loads, stores and adds in the transforms, whose lanes are channels.
- * Layout:     the points of a tile lie an odd number of cache lines apart, so that the 36 streams of a transform fall into
+ * Layout:     the points of a tile lie an odd number of cache lines apart, so that the 25 to 81 streams of a transform fall into
  *             different sets of the cache. The tiles of a step are neighbours: all its loads are at fixed offsets from one pointer
  *             to v and one to the weights of each panel. */
 
 enum {
     WINOGRAD_TAPS = 5,      /* most taps a side */
-    WINOGRAD_SIDE = 6,      /* most points a side */
+    WINOGRAD_SIDE = 9,      /* most points a side */
     WINOGRAD_CHANNELS = 128 /* whose weights and transformed input stay in L1 while several register tiles use them */
 };
 
@@ -21,6 +24,10 @@ static const float winograd_a = 45.0f / 64, winograd_a2 = 2025.0f / 4096, winogr
 static const float winograd_b = 91.0f / 64, winograd_b2 = 8281.0f / 4096, winograd_b3 = 753571.0f / 262144;
 static const float winograd_ab2 = 16769025.0f / 16777216, winograd_sum2 = 10306.0f / 4096;
 
+/* For stride 2 the points +-r and s, and their powers: all exact. */
+static const float winograd_r = 3.0f / 4, winograd_r2 = 9.0f / 16, winograd_r3 = 27.0f / 64;
+static const float winograd_s = 7.0f / 4, winograd_s2 = 49.0f / 16, winograd_s3 = 343.0f / 64;
+
 /* One column or row of the weight transform: points t from taps g, those beyond the kernel zero, of 16 output channels. Plain C,
  * for the compiler to make vectors of: it runs once for each weight. */
 static CP_INLINE void winograd_weights_line(double (*t)[CP_PANEL], const double (*g)[CP_PANEL], const int side, const int taps) {
@@ -28,7 +35,20 @@ static CP_INLINE void winograd_weights_line(double (*t)[CP_PANEL], const double 
     const double at_a = 2 * a2 * (a2 - b2), at_b = 2 * b2 * (b2 - a2);
     for (int o = 0; o < CP_PANEL; o++) {
         const double g0 = g[0][o], g1 = g[1][o], g2 = g[2][o], g3 = g[3][o], g4 = g[4][o];
-        if (side == 4) {
+        if (side == 9) {
+            const double r = 3.0 / 4, s = 7.0 / 4;
+            t[0][o] = g0 * (1 / (r * r * s));
+            t[1][o] = t[5][o] = t[6][o] = t[7][o] = g1;
+            t[2][o] = (g0 + r * g2) * (1 / (2 * r * r * (r - s)));
+            t[3][o] = (g0 - r * g2) * (-1 / (2 * r * r * (r + s)));
+            t[4][o] = (g0 + s * g2) * (1 / (s * (s * s - r * r)));
+            t[8][o] = g2;
+        } else if (side == 5) {
+            t[0][o] = g0;
+            t[1][o] = t[3][o] = g1;
+            t[2][o] = g0 + g2;
+            t[4][o] = g2;
+        } else if (side == 4) {
             t[0][o] = g0;
             t[1][o] = 0.5 * ((g0 + g2) + g1);
             t[2][o] = 0.5 * ((g0 + g2) - g1);
@@ -71,7 +91,11 @@ static CP_INLINE void winograd_weights_panel(const cp_winograd_weights *a, const
 }
 
 static void CP_NAME(winograd_weights)(const cp_winograd_weights *a) {
-    if (a->side == 4) {
+    if (a->side == 9) {
+        winograd_weights_panel(a, 9, 3);
+    } else if (a->side == 5) {
+        winograd_weights_panel(a, 5, 3);
+    } else if (a->side == 4) {
         winograd_weights_panel(a, 4, 3);
     } else if (a->taps == 3) {
         winograd_weights_panel(a, 6, 3);
@@ -82,6 +106,28 @@ static void CP_NAME(winograd_weights)(const cp_winograd_weights *a) {
 
 /* One column or row of the input transform. */
 static CP_INLINE void winograd_input_line(const vw *d, vw *t, const int side) {
+    if (side == 9) {
+        const vw p = vw_fma1(d[2], -winograd_r2, d[6]), q = vw_fma1(d[0], -winograd_r2, d[4]);
+        const vw e = vw_fma1(d[4], -winograd_s, d[6]), f = vw_fma1(d[2], -winograd_s, d[4]);
+        t[0] = vw_fma1(q, -winograd_s, p);
+        t[1] = d[1];
+        t[2] = vw_fma1(f, winograd_r, e);
+        t[3] = vw_fma1(f, -winograd_r, e);
+        t[4] = p;
+        t[5] = d[3];
+        t[6] = d[5];
+        t[7] = d[7];
+        t[8] = vw_fma1(p, -winograd_s, vw_fma1(d[4], -winograd_r2, d[8]));
+        return;
+    }
+    if (side == 5) {
+        t[0] = vw_sub(d[0], d[2]);
+        t[1] = d[1];
+        t[2] = d[2];
+        t[3] = d[3];
+        t[4] = vw_sub(d[4], d[2]);
+        return;
+    }
     if (side == 4) {
         t[0] = vw_sub(d[0], d[2]);
         t[1] = vw_add(d[2], d[1]);
@@ -100,9 +146,22 @@ static CP_INLINE void winograd_input_line(const vw *d, vw *t, const int side) {
 }
 
 /* One column or row of the output transform. */
-static CP_INLINE void winograd_output_line(const vw *m, vw *y, const int tile, const int side) {
+static CP_INLINE void winograd_output_line(const vw *m, vw *y, const int tile, const int sums) {
+    if (sums == 7) {
+        const vw sum = vw_add(m[1], m[2]), difference = vw_sub(m[1], m[2]);
+        y[0] = vw_add(vw_add(m[0], sum), m[3]);
+        y[1] = vw_fma1(m[3], winograd_s, vw_fma1(difference, winograd_r, m[4]));
+        y[2] = vw_fma1(m[3], winograd_s2, vw_fma1(sum, winograd_r2, m[5]));
+        y[3] = vw_fma1(m[3], winograd_s3, vw_fma1(difference, winograd_r3, m[6]));
+        return;
+    }
+    if (sums == 3) {
+        y[0] = vw_add(m[0], m[1]);
+        y[1] = vw_add(m[1], m[2]);
+        return;
+    }
     const vw sum_a = vw_add(m[1], m[2]), difference_a = vw_sub(m[1], m[2]);
-    if (side == 4) {
+    if (sums == 4) {
         y[0] = vw_add(m[0], sum_a);
         y[1] = vw_add(m[3], difference_a);
         return;
@@ -144,10 +203,10 @@ static CP_INLINE void winograd_input_tile(const cp_winograd_input *a, const floa
 static CP_INLINE void winograd_input_tiles(const cp_winograd_input *a, const int side) {
     float *v = a->v;
     for (int64_t ti = 0; ti < a->tile_rows; ti++) {
-        const int64_t rows = a->rows - ti * a->tile;
+        const int64_t rows = a->rows - ti * a->step;
         for (int64_t tj = 0; tj < a->tile_columns; tj++, v += CP_PANEL) {
-            const int64_t columns = a->columns - tj * a->tile;
-            const float *x = a->x + (ti * a->tile * a->columns + tj * a->tile) * CP_PANEL;
+            const int64_t columns = a->columns - tj * a->step;
+            const float *x = a->x + (ti * a->step * a->columns + tj * a->step) * CP_PANEL;
             if (a->channels == CP_PANEL && rows >= side && columns >= side) {
                 for (int c = 0; c < CP_PANEL; c += CP_WIDE)
                     winograd_input_tile(a, x + c, rows, columns, CP_WIDE, v + c, side, true);
@@ -161,7 +220,11 @@ static CP_INLINE void winograd_input_tiles(const cp_winograd_input *a, const int
 }
 
 static void CP_NAME(winograd_input)(const cp_winograd_input *a) {
-    if (a->side == 4) {
+    if (a->side == 9) {
+        winograd_input_tiles(a, 9);
+    } else if (a->side == 5) {
+        winograd_input_tiles(a, 5);
+    } else if (a->side == 4) {
         winograd_input_tiles(a, 4);
     } else {
         winograd_input_tiles(a, 6);
@@ -246,28 +309,38 @@ static CP_INLINE void winograd_products(const winograd_pass *a, int64_t tiles, c
     }
 }
 
+/* With stride 2 a line of points has two less sums: the second product goes to the first, the last to the one before. */
+static CP_INLINE int64_t winograd_sum(int64_t i, int64_t side) { return i - (i > 0) - (i == side - 1); }
+
+static CP_INLINE bool winograd_begins(int64_t i, int64_t side) { return i != 1 && i != side - 1; }
+
 static void CP_NAME(winograd_multiply)(const cp_winograd_multiply *a) {
     const int64_t parts = cp_ceil_div(a->tiles, CP_TILE), share = cp_share(a->channels, WINOGRAD_CHANNELS);
     const int64_t most = parts == 1 ? a->channels : cp_ceil_div(share, CP_PANEL) * CP_PANEL;
     const int64_t lines = a->far ? cp_ceil_div(CP_PANEL, parts) : 0;
-    const int64_t products = a->points * cp_ceil_div(a->panels, CP_TILE_PANELS) * cp_ceil_div(a->channels, most) * parts;
+    const int64_t points = a->side * a->side;
+    const int64_t products = points * cp_ceil_div(a->panels, CP_TILE_PANELS) * cp_ceil_div(a->channels, most) * parts;
     winograd_cursor fetch[2] = {winograd_cursor_of(&a->fetch[0], products), winograd_cursor_of(&a->fetch[1], products)};
     winograd_pass pass = {
         .v_block = a->tiles * CP_PANEL,
-        .u_panel = a->points * a->channels * CP_PANEL,
-        .m_panel = a->points * a->m_point,
+        .u_panel = points * a->channels * CP_PANEL,
+        .m_panel = a->sums * a->sums * a->m_point,
         .fetch = fetch,
     };
-    for (int64_t point = 0; point < a->points; point++) {
+    for (int64_t point = 0; point < points; point++) {
+        const int64_t y = point / a->side, x = point % a->side;
+        const bool all = a->sums == a->side; /* points have their own sums */
+        const int64_t sum = all ? point : winograd_sum(y, a->side) * a->sums + winograd_sum(x, a->side);
+        const bool first = all || (winograd_begins(y, a->side) && winograd_begins(x, a->side));
         for (int64_t panel = 0; panel < a->panels; panel += CP_TILE_PANELS) {
-            pass.m = a->m + panel * pass.m_panel + point * a->m_point;
+            pass.m = a->m + panel * pass.m_panel + sum * a->m_point;
             for (int64_t c = 0; c < a->channels; c += most) {
                 pass.v = a->v + point * a->v_point + c * a->tiles;
                 pass.u = a->u + panel * pass.u_panel + (point * a->channels + c) * CP_PANEL;
                 pass.channels = CP_MIN(most, a->channels - c);
-                pass.first = c == 0;
+                pass.first = first && c == 0;
                 pass.ahead = pass.u + pass.channels * CP_PANEL;
-                pass.ahead_lines = point + 1 < a->points ? lines : 0;
+                pass.ahead_lines = point + 1 < points ? lines : 0;
                 if (panel + CP_TILE_PANELS <= a->panels) {
                     winograd_products(&pass, a->tiles, CP_TILE_PANELS);
                 } else {
@@ -280,19 +353,19 @@ static void CP_NAME(winograd_multiply)(const cp_winograd_multiply *a) {
 
 /* CP_WIDE output channels of one tile; `rows` and `columns` of it are wanted. */
 static CP_INLINE void winograd_output_tile(const cp_winograd_output *a, const float *m, vw bias, int64_t rows, int64_t columns,
-                                           float *acc, const int tile, const int side) {
+                                           float *acc, const int tile, const int sums) {
     vw half[WINOGRAD_SIDE][WINOGRAD_SIDE];
-    for (int j = 0; j < side; j++) {
+    for (int j = 0; j < sums; j++) {
         vw d[WINOGRAD_SIDE], y[WINOGRAD_SIDE];
         CP_UNROLL
-        for (int i = 0; i < side; i++) d[i] = vw_load(m + (i * side + j) * a->m_point);
-        winograd_output_line(d, y, tile, side);
+        for (int i = 0; i < sums; i++) d[i] = vw_load(m + (i * sums + j) * a->m_point);
+        winograd_output_line(d, y, tile, sums);
         CP_UNROLL
         for (int i = 0; i < tile; i++) half[i][j] = y[i];
     }
     for (int i = 0; i < rows; i++) {
         vw y[WINOGRAD_SIDE];
-        winograd_output_line(half[i], y, tile, side);
+        winograd_output_line(half[i], y, tile, sums);
         CP_UNROLL
         for (int j = 0; j < tile; j++) {
             if (j < columns) vw_store(acc + (i * a->finish.columns + j) * CP_PANEL, vw_add(y[j], bias));
@@ -301,7 +374,7 @@ static CP_INLINE void winograd_output_tile(const cp_winograd_output *a, const fl
 }
 
 /* Finished a row of tiles at a time, while its pixels are in L1. */
-static CP_INLINE void winograd_output_tiles(const cp_winograd_output *a, const int tile, const int side) {
+static CP_INLINE void winograd_output_tiles(const cp_winograd_output *a, const int tile, const int sums) {
     cp_conv2d_finish finish = a->finish;
     const float *m = a->m;
     finish.acc = a->acc;
@@ -312,9 +385,9 @@ static CP_INLINE void winograd_output_tiles(const cp_winograd_output *a, const i
             for (int c = 0; c < CP_PANEL; c += CP_WIDE) {
                 float *acc = a->acc + tj * tile * CP_PANEL + c;
                 if (finish.rows == tile && columns == tile) {
-                    winograd_output_tile(a, m + c, vw_load(a->bias + c), tile, tile, acc, tile, side);
+                    winograd_output_tile(a, m + c, vw_load(a->bias + c), tile, tile, acc, tile, sums);
                 } else {
-                    winograd_output_tile(a, m + c, vw_load(a->bias + c), finish.rows, columns, acc, tile, side);
+                    winograd_output_tile(a, m + c, vw_load(a->bias + c), finish.rows, columns, acc, tile, sums);
                 }
             }
         }
@@ -325,7 +398,11 @@ static CP_INLINE void winograd_output_tiles(const cp_winograd_output *a, const i
 }
 
 static void CP_NAME(winograd_output)(const cp_winograd_output *a) {
-    if (a->side == 4) {
+    if (a->sums == 7) {
+        winograd_output_tiles(a, 4, 7);
+    } else if (a->sums == 3) {
+        winograd_output_tiles(a, 2, 3);
+    } else if (a->sums == 4) {
         winograd_output_tiles(a, 2, 4);
     } else if (a->tile == 2) {
         winograd_output_tiles(a, 2, 6);

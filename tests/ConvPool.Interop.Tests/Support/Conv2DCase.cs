@@ -47,12 +47,12 @@ internal readonly record struct Axis(int Input, int Kernel, int Stride, int Dila
         }
     }
 
-    /// <summary>The cells of the image that a tile of outputs reads, output i among them. Tiles of several have stride 1.</summary>
+    /// <summary>The cells of the image that a tile of outputs reads, output i among them. Tiles of several have dilation 1.</summary>
     public IEnumerable<int> TileTaps(long i, int tile, convpool_border border)
     {
         var (input, dilation, first) = (Input, Dilation, (int)(i / tile * tile));
         var begin = (first * Stride) - PadBefore;
-        return Enumerable.Range(0, Math.Min(tile, Output - first) + Kernel - 1)
+        return Enumerable.Range(0, ((Math.Min(tile, Output - first) - 1) * Stride) + Kernel)
             .Select(tap => Cell(begin + (tap * dilation)))
             .Where(cell => cell >= 0);
 
