@@ -268,6 +268,12 @@ static void test_places(rng *r, guarded *g, guard_side side) {
     }
     for (int i = 0; i < 2 * CP_WIDE; i++) place[i] = (int32_t)rng_range(r, 0, 1 << 24);
     expect("vw_any of vw_unordered", unordered, vw_any(vw_unordered(vw_load(a), vw_load(b))), 0, 0, 0);
+    bool denormal = false;
+    for (int i = 0; i < CP_WIDE; i++) denormal |= a[i] != 0.0f && fabsf(a[i]) < 0x1p-126f;
+    expect("vw_any of vw_denormal", denormal, vw_any(vw_denormal(vw_load(a))), 0, 0, 0);
+    float first[8];
+    v8_store(first, v8_of_vw(vw_of_v8(v8_load(b))));
+    for (int i = 0; i < 8; i++) expect("v8_of_vw of vw_of_v8", b[i], first[i], (float)i, 0, 0);
     const int32_t more = other[0];
     const vw added = vw_add_places(vw_load_places(place), more);
     memcpy(at, &added, sizeof at);

@@ -111,6 +111,11 @@ static CP_INLINE void v8_max_at(v8 *max, v8 *at, v8 x, v8 x_at) {
     *at = _mm256_blendv_ps(*at, x_at, taken);
 }
 static CP_INLINE v8_mask v8_unordered(v8 a, v8 b) { return _mm256_castps_si256(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)); }
+static CP_INLINE v8_mask v8_denormal(v8 a) {
+    const __m256i twice = _mm256_add_epi32(_mm256_castps_si256(a), _mm256_castps_si256(a)); /* without the sign */
+    const __m256i from_1 = _mm256_add_epi32(twice, _mm256_set1_epi32(INT32_MAX)); /* 2 becomes the least but one of all integers */
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(INT32_MIN + 0x00FFFFFF), from_1);
+}
 static CP_INLINE bool v8_any(v8_mask m) { return _mm256_movemask_epi8(m) != 0; }
 static CP_INLINE v8 v8_load_places(const int32_t *p) {
     return _mm256_castsi256_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
@@ -167,7 +172,10 @@ static CP_INLINE v8 v8_sums(const v8 p[8]) {
 }
 enum { CP_ALIGNED = 8 };
 
-#ifndef CP_HAVE_V16
+#ifdef CP_HAVE_V16
+static CP_INLINE vw vw_of_v8(v8 a) { return _mm512_zextps256_ps512(a); }
+static CP_INLINE v8 v8_of_vw(vw a) { return _mm512_castps512_ps256(a); }
+#else
 #include "simd/vec_pair.h"
 #include "simd/vec_wide8.h"
 static CP_INLINE void vw_stream(float *p, vw a) { _mm256_stream_ps(p, a); }

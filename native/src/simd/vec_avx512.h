@@ -122,6 +122,7 @@ static CP_INLINE void vw_max_at(vw *max, vw *at, vw x, vw x_at) {
     *at = _mm512_mask_mov_ps(*at, taken, x_at);
 }
 static CP_INLINE vw_mask vw_unordered(vw a, vw b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); }
+static CP_INLINE vw_mask vw_denormal(vw a) { return _mm512_fpclass_ps_mask(a, 0x20); }
 static CP_INLINE bool vw_any(vw_mask m) { return m != 0; }
 static CP_INLINE vw vw_load_places(const int32_t *p) { return _mm512_castsi512_ps(_mm512_loadu_si512(p)); }
 static CP_INLINE vw vw_add_places(vw a, int32_t b) {

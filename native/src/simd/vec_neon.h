@@ -140,6 +140,13 @@ static CP_INLINE v8_mask v8_unordered(v8 a, v8 b) {
     const uint32x4_t bit = vld1q_u32(bits);
     return vaddvq_u32(vbicq_u32(bit, lo)) | vaddvq_u32(vbicq_u32(bit, hi)) << 4;
 }
+static CP_INLINE v8_mask v8_denormal(v8 a) {
+    const uint32_t bits[] = {1, 2, 4, 8};
+    const uint32x4_t bit = vld1q_u32(bits), one = vdupq_n_u32(1), end = vdupq_n_u32(0x00FFFFFFu);
+    const uint32x4_t lo = vcltq_u32(vsubq_u32(vshlq_n_u32(vreinterpretq_u32_f32(a.lo), 1), one), end);
+    const uint32x4_t hi = vcltq_u32(vsubq_u32(vshlq_n_u32(vreinterpretq_u32_f32(a.hi), 1), one), end);
+    return vaddvq_u32(vandq_u32(bit, lo)) | vaddvq_u32(vandq_u32(bit, hi)) << 4;
+}
 static CP_INLINE bool v8_any(v8_mask m) { return m != 0; }
 static CP_INLINE v8 v8_load_places(const int32_t *p) {
     return v8_of(vreinterpretq_f32_s32(vld1q_s32(p)), vreinterpretq_f32_s32(vld1q_s32(p + 4)));

@@ -126,6 +126,12 @@ static CP_INLINE v8_mask v8_unordered(v8 a, v8 b) {
     return m;
 }
 static CP_INLINE bool v8_any(v8_mask m) { return m != 0; }
+/* Lanes that are neither 0 nor at least 2^-126 in magnitude. */
+static CP_INLINE v8_mask v8_denormal(v8 a) {
+    v8_mask m = 0;
+    for (int i = 0; i < 8; i++) m |= (v8_mask)(a.f[i] != 0.0f && fabsf(a.f[i]) < 0x1p-126f) << i;
+    return m;
+}
 /* Places are int32 in the lanes of a vector. */
 static CP_INLINE v8 v8_load_places(const int32_t *p) {
     v8 r;

@@ -13,6 +13,9 @@ static CP_INLINE vw vw_set1(float x) { return v8_set1(x); }
 static CP_INLINE vw vw_clip(vw x, vw lo, vw hi) { return v8_clip(x, lo, hi); }
 static CP_INLINE vw vw_add(vw a, vw b) { return v8_add(a, b); }
 static CP_INLINE vw vw_sub(vw a, vw b) { return v8_sub(a, b); }
+/* The first 8 lanes; others are 0. */
+static CP_INLINE vw vw_of_v8(v8 a) { return a; }
+static CP_INLINE v8 v8_of_vw(vw a) { return a; }
 static CP_INLINE vw vw_mul1(vw a, float b) { return v8_mul(a, v8_set1(b)); }
 static CP_INLINE vw vw_fma1(vw a, float b, vw c) { return v8_fma1(a, b, c); }
 typedef v8_mask vw_mask;
@@ -43,6 +46,7 @@ static CP_INLINE vw vw_max_first(vw max, vw x) { return v8_max_first(max, x); }
 static CP_INLINE void vw_max_first_at(vw *max, vw *at, vw x, vw x_at) { v8_max_first_at(max, at, x, x_at); }
 static CP_INLINE void vw_max_at(vw *max, vw *at, vw x, vw x_at) { v8_max_at(max, at, x, x_at); }
 static CP_INLINE vw_mask vw_unordered(vw a, vw b) { return v8_unordered(a, b); }
+static CP_INLINE vw_mask vw_denormal(vw a) { return v8_denormal(a); }
 static CP_INLINE bool vw_any(vw_mask m) { return v8_any(m); }
 static CP_INLINE vw vw_load_places(const int32_t *p) { return v8_load_places(p); }
 static CP_INLINE vw vw_add_places(vw a, int32_t b) { return v8_add_places(a, b); }

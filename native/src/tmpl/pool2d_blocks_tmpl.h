@@ -238,6 +238,10 @@ static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, i
     if (op == POOL2D_SUM && kernel == 2 && r.exact) { /* A sum may be -0 where +0 is documented. */
         CP_UNROLL
         for (int v = 0; v < vectors; v++) out[v] = vw_fma(out[v], vw_load(r.divisors + at + v * CP_WIDE), vw_zero());
+    } else if (op == POOL2D_SUM_DENORMAL) {
+        CP_UNROLL
+        for (int v = 0; v < vectors; v++)
+            out[v] = pool2d_quotient(vw_add(out[v], vw_zero()), vw_load(r.divisors + at + v * CP_WIDE));
     } else if (op == POOL2D_SUM) {
         CP_UNROLL
         for (int v = 0; v < vectors; v++) {
@@ -335,7 +339,7 @@ static CP_INLINE bool pool2d_strip_rows(const cp_pool2d_band *a, const pool2d_st
         const bool inside = i >= a->row && top >= 0 && top + kernel <= ih; /* as all rows are up to the border below */
         next = inside ? CP_MIN(end, (ih - kernel + d->pad_top) / step + 1) : i + 1;
         r.wanted = i >= a->row;
-        if (op == POOL2D_SUM) {
+        if (op != POOL2D_MAX) {
             const int64_t first = d->count_include_pad ? top : CP_MAX(top, 0);
             const int64_t lines = inside ? kernel : CP_MIN(top + kernel, ih + below) - first;
             r.divisors = divisors[CP_MAX(0, CP_MIN(lines, kernel))];
@@ -390,7 +394,7 @@ static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, c
             bool nan = false;
             if (j != s.j) {
                 s = pool2d_strip_of(d, j);
-                if (op == POOL2D_SUM) pool2d_strip_divisors(&s, d, divisors);
+                if (op != POOL2D_MAX) pool2d_strip_divisors(&s, d, divisors);
             }
 #define POOL2D_HOLD(n)                                                                                                             \
     case n:                                                                                                                        \
@@ -437,14 +441,28 @@ static CP_NOINLINE void pool2d_max_3x3s1_at(const cp_pool2d_band *a) { pool2d_st
 static CP_NOINLINE void pool2d_max_3x3s2_at(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_MAX, true); }
 static CP_NOINLINE void pool2d_max_3x3s3_at(const cp_pool2d_band *a) { pool2d_strips(a, 3, 3, POOL2D_MAX, true); }
 
+static CP_NOINLINE void pool2d_denormal_3x3s1(const cp_pool2d_band *a) { pool2d_strips(a, 3, 1, POOL2D_SUM_DENORMAL, false); }
+static CP_NOINLINE void pool2d_denormal_3x3s2(const cp_pool2d_band *a) { pool2d_strips(a, 3, 2, POOL2D_SUM_DENORMAL, false); }
+static CP_NOINLINE void pool2d_denormal_3x3s3(const cp_pool2d_band *a) { pool2d_strips(a, 3, 3, POOL2D_SUM_DENORMAL, false); }
+
+/* Whether averages of 3x3 cells are worth the care that denormals want: by what lies in the middle of what a task reads. */
+static bool pool2d_is_denormal(const cp_pool2d_band *a) {
+    const convpool_pool2d_desc *d = a->desc;
+    const int64_t y = CP_MIN((a->row + a->rows / 2) * d->stride_h, d->ih - 1), x = d->iw / 2;
+    const float *plane = (const float *)a->src + (a->channel + a->channels / 2) * a->src_strides.channel;
+    return d->kind == CONVPOOL_POOL_KIND_AVERAGE && d->kw == 3 && pool2d_has_quotient((float)d->divisor_override) &&
+           vw_any(vw_denormal(vw_loadn(plane + y * a->src_strides.row + x, CP_MIN(CP_WIDE, d->iw - x))));
+}
+
 /* The kernel of a small window, or NULL. */
 static void (*pool2d_small(const cp_pool2d_band *a))(const cp_pool2d_band *) {
-    static void (*const kernels[3][2][3])(const cp_pool2d_band *) = {
+    static void (*const kernels[4][2][3])(const cp_pool2d_band *) = {
         {{pool2d_max_2x2s1, pool2d_max_2x2s2, NULL}, {pool2d_max_3x3s1, pool2d_max_3x3s2, pool2d_max_3x3s3}},
         {{pool2d_sum_2x2s1, pool2d_sum_2x2s2, NULL}, {pool2d_sum_3x3s1, pool2d_sum_3x3s2, pool2d_sum_3x3s3}},
         {{pool2d_max_2x2s1_at, pool2d_max_2x2s2_at, NULL}, {pool2d_max_3x3s1_at, pool2d_max_3x3s2_at, pool2d_max_3x3s3_at}},
+        {{NULL, NULL, NULL}, {pool2d_denormal_3x3s1, pool2d_denormal_3x3s2, pool2d_denormal_3x3s3}},
     };
     const convpool_pool2d_desc *d = a->desc;
     if (!cp_pool2d_is_small(d)) return NULL;
-    return kernels[a->indices != NULL ? 2 : d->kind][d->kh - 2][d->stride_h - 1];
+    return kernels[a->indices != NULL ? 2 : pool2d_is_denormal(a) ? 3 : d->kind][d->kh - 2][d->stride_h - 1];
 }

@@ -126,13 +126,17 @@ static CP_INLINE void pool2d_global_op(const cp_pool2d_band *a, const bool two, 
     const pool2d_axis y = pool2d_rows(d, 0), x = pool2d_columns(d, 0);
     const v8 divisor = v8_set1(pool2d_divisor(d, &y, &x));
     float *dst = (float *)a->dst + a->channel * dst_plane;
+    const float cells = pool2d_divisor(d, &y, &x);
     pool2d_aligned aligned[8]; /* The next 8 planes are aligned as these are. */
     for (int64_t k = 0; k < CP_MIN(8, channels); k++) {
         aligned[k] = pool2d_aligned_of((const float *)a->src + (a->channel + k) * src_plane, n);
     }
+    const bool denormal = op == POOL2D_SUM && pool2d_has_quotient(cells) &&
+                          v8_any(v8_denormal(v8_load_masked(aligned->begin, aligned->first))); /* as the rest may be, then */
     int64_t c = 0;
     for (; c + 8 <= channels && dst_plane == 1; c += 8) {
-        v8_store(dst + c, pool2d_result(op, pool2d_global_sums(aligned, n, 8, two, op), divisor));
+        const v8 sums = pool2d_global_sums(aligned, n, 8, two, op);
+        v8_store(dst + c, denormal ? pool2d_quotient8(sums, cells) : pool2d_result(op, sums, divisor));
         CP_UNROLL
         for (int k = 0; k < 8; k++) aligned[k].begin += 8 * src_plane;
     }

@@ -2,8 +2,8 @@
  * What all of pooling shares: the four reductions, the windows of an axis, divisors; and one output at a time, whatever the
  * options. */
 
-/* The four reductions; a window's row is reduced first, then the rows. */
-typedef enum pool2d_op { POOL2D_MAX, POOL2D_SUM, POOL2D_SUM_ABS, POOL2D_SUM_SQUARES } pool2d_op;
+/* The four reductions; a window's row is reduced first, then the rows. The last is as POOL2D_SUM, but minds denormals. */
+typedef enum pool2d_op { POOL2D_MAX, POOL2D_SUM, POOL2D_SUM_ABS, POOL2D_SUM_SQUARES, POOL2D_SUM_DENORMAL } pool2d_op;
 
 static CP_INLINE pool2d_op pool2d_op_of(const convpool_pool2d_desc *d) {
     if (d->kind == CONVPOOL_POOL_KIND_MAX) return POOL2D_MAX;
@@ -25,6 +25,22 @@ static CP_INLINE v8 pool2d_step(pool2d_op op, v8 acc, v8 x) {
         return v8_fma(x, x, acc);
     }
 }
+
+/* Whether pool2d_quotient serves a divisor: a tie of denormals has to be told exactly. Divisors that are not given are small. */
+static CP_INLINE bool pool2d_has_quotient(float n) { return n == 0.0f || (n < 0x1p20f && 0.5f * n * (1.0f / n) == 0.5f); }
+
+/* sum / n by fused multiply-adds, which CPUs do as fast as ever on denormals, unlike divisions and products. A first quotient is
+ * off by about a step of its last digit. The remainder is exact, and in steps it is a whole number over n, so its own quotient, in
+ * which an error of 2^-22 does not matter, says what the nearest number is; also whether there are two, of which the last sum takes
+ * the even one. Sums that are not finite, or large, are divided. */
+static CP_INLINE vw pool2d_quotient(vw sum, vw n) {
+    const vw inverse = vw_div(vw_set1(1.0f), n), first = vw_fma(sum, inverse, vw_zero());
+    const vw remainder = vw_fma(first, vw_sub(vw_zero(), n), sum);
+    const vw more = vw_fma(remainder, vw_mul(inverse, vw_set1(0x1p30f)), vw_zero()); /* scaled, so that it is no denormal */
+    const vw quotient = vw_fma(more, vw_set1(0x1p-30f), first), finite = vw_sub(quotient, quotient);
+    return vw_any(vw_unordered(finite, finite)) ? vw_div(sum, n) : quotient;
+}
+static CP_INLINE v8 pool2d_quotient8(v8 sum, float n) { return v8_of_vw(pool2d_quotient(vw_of_v8(sum), vw_set1(n))); }
 
 /* Result of a window from its reduction; `divisor` serves averages only. */
 static CP_INLINE v8 pool2d_result(pool2d_op op, v8 acc, v8 divisor) {
