@@ -279,13 +279,16 @@ double cp_channels_cost(const cp_direct *p, int64_t wide) {
     const double rows = (double)packed_rows(p, p->rows_a_task) / (double)p->rows_a_task;
     const double columns = (double)cp_reach(p->columns_a_task, d->stride_w, d->kw, d->dilation_w) / (double)p->columns_a_task;
     if (p->kernel == CP_DIRECT_GROUPS) {
+        const double spread = wide == 16 ? 1.2 : 1.6;
         const double panel =
-            1.1 * (double)p->products * p->clipped + 17 + 0.7 * (double)CP_PANEL * rows * columns / (double)d->stride_w;
+            spread * (double)p->products * p->clipped + 17 + 0.7 * (double)CP_PANEL * rows * columns / (double)d->stride_w;
         return (double)p->panels / (double)d->groups * (panel + 400 / pixels);
     }
     const double packed = (double)p->group_in * rows * columns;
-    return (double)cp_ceil_div(p->group_out, CP_PANEL) * ((double)p->products * p->clipped + 17) +
-           0.7 * packed / (double)d->stride_w + 400 / pixels;
+    const double panels = (double)cp_ceil_div(p->group_out, CP_PANEL);
+    const double alone = panels == 1 && wide == 16 ? 1.4 : 1;                               /* a load for each FMA */
+    const double set_out = wide == 16 ? 9 * (double)p->group_in * rows / (double)p->ow : 0; /* on each row of 8 channels */
+    return panels * (alone * (double)p->products * p->clipped + 17) + set_out + 0.7 * packed / (double)d->stride_w + 400 / pixels;
 }
 
 void cp_channels_pack(const cp_direct *p, const float *weights, const float *bias, float *packed, float *packed_bias) {

@@ -57,8 +57,7 @@ static inline int64_t cp_direct_rows(const cp_direct *p, int64_t task, int64_t *
 }
 
 /* Each file: how a plan is cut into tasks and what workspace one needs; the cost of an output pixel of a group, in pairs of FMAs of
- * 8 lanes, measured on Zen 5 with AVX2 and AVX-512; packed weights; a task. Costs of depthwise layers depend on the lanes of the
- * widest vector; others are alike for both. */
+ * 8 lanes, measured on Zen 5 with AVX2 and AVX-512, by the lanes of the widest vector; packed weights; a task. */
 
 /* direct_channels.c: the kernel follows from the shape. */
 void cp_channels_block(cp_direct *p);
@@ -71,7 +70,7 @@ void cp_channels_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct
 /* direct_patches.c */
 bool cp_patches_suit(const cp_direct *p);
 void cp_patches_block(cp_direct *p);
-double cp_patches_cost(const cp_direct *p);
+double cp_patches_cost(const cp_direct *p, int64_t wide);
 void cp_patches_pack(const cp_direct *p, const cp_kernels *kernels, const float *weights, float *packed);
 void cp_patches_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_task *t);
 

@@ -4,24 +4,51 @@
 
 #include <math.h>
 
-/* What some pixels of dst read, for conv2d_patches. */
-static cp_patches_band band_of(const cp_direct *p, int64_t first, int64_t pixels) {
-    enum { LINE = CONVPOOL_ALIGNMENT / sizeof(float) };
+enum { LINE = CONVPOOL_ALIGNMENT / sizeof(float) };
+
+/* Columns of src, padding included, that so many neighbours of dst read; of a phase, and from one row of it to the next. */
+typedef struct patches_columns {
+    int64_t reach, width, pitch;
+} patches_columns;
+
+static patches_columns columns_of(const cp_direct *p, int64_t outputs) {
+    const convpool_conv2d_desc *d = p->desc;
+    patches_columns columns = {.reach = cp_reach(outputs, d->stride_w, d->kw, d->dilation_w)};
+    columns.width = d->kw == 1 ? (columns.reach - 1) / d->stride_w + 1 : cp_ceil_div(columns.reach, d->stride_w);
+    columns.pitch = columns.width;
+    if (outputs % CP_PANEL == 0) {
+        columns.pitch = cp_ceil_div(columns.width, LINE) * LINE; /* Rows are whole vectors: room between them costs nothing. */
+    } else if (d->stride_w == 1 && d->border == CONVPOOL_BORDER_ZERO) { /* Two rows share the zeros between them. */
+        columns.pitch = CP_MIN(columns.width, CP_MAX(outputs, CP_MAX(d->pad_left + d->iw, columns.width - d->pad_left)));
+    }
+    return columns;
+}
+
+/* What so many pixels from `first` on read. */
+static cp_patches_band reads_of(const cp_direct *p, int64_t first, int64_t pixels) {
     const convpool_conv2d_desc *d = p->desc;
     cp_patches_band band = {.row = first / p->ow, .phases = d->kw == 1 ? 1 : d->stride_w};
-    const int64_t rows = (first + pixels - 1) / p->ow - band.row + 1;
-    band.column = rows == 1 ? first % p->ow : 0;
-    band.columns = cp_reach(rows == 1 ? pixels : p->ow, d->stride_w, d->kw, d->dilation_w);
-    band.rows = cp_reach(rows, d->stride_h, d->kh, d->dilation_h);
-    band.sparse = band.rows > rows * d->kh;
-    if (band.sparse) band.rows = rows * d->kh;
-    band.row_step = band.sparse ? 1 : d->stride_h;
-    band.tap_step = band.sparse ? rows : d->dilation_h;
-    /* A kernel of one column needs no room between rows: all pixels are one row. */
-    band.phase =
-        d->kw == 1 ? (band.columns - 1) / d->stride_w + 1 : cp_ceil_div(cp_ceil_div(band.columns, d->stride_w), LINE) * LINE;
-    band.plane = (cp_ceil_div(band.rows * band.phases * band.phase, LINE) | 1) * LINE;
-    band.gapless = rows == 1 || band.row_step * band.phases * band.phase == p->ow;
+    band.rows = (first + pixels - 1) / p->ow - band.row + 1; /* of dst so far */
+    band.column = band.rows == 1 ? first % p->ow : 0;
+    band.columns = columns_of(p, band.rows == 1 ? pixels : p->ow).reach;
+    band.reach = cp_reach(band.rows, d->stride_h, d->kh, d->dilation_h);
+    return band;
+}
+
+/* The same, and how it lies in the band of a task of `most` pixels, which begins anywhere in a row if the plan is flat, else with a
+ * row or within it. */
+static cp_patches_band band_of(const cp_direct *p, int64_t first, int64_t pixels, int64_t most) {
+    const convpool_conv2d_desc *d = p->desc;
+    const cp_patches_band whole = reads_of(p, p->flat ? p->ow - 1 : 0, most);
+    const patches_columns columns = columns_of(p, whole.rows == 1 ? most : p->ow);
+    cp_patches_band band = reads_of(p, first, pixels);
+    band.sparse = whole.reach > whole.rows * d->kh;
+    band.row_phases = band.sparse ? d->kh : d->stride_h;
+    band.rows = whole.rows + (band.sparse ? 0 : (d->kh - 1) * d->dilation_h / d->stride_h);
+    band.pitch = columns.pitch;
+    /* Rows are filled by vectors, the last of which reaches beyond it. */
+    band.phase = ((band.rows - 1) * band.pitch / LINE + cp_ceil_div(columns.width, LINE) + 1) * LINE;
+    band.plane = ((band.row_phases * band.phases * band.phase / LINE) | 1) * LINE;
     return band;
 }
 
@@ -33,11 +60,9 @@ typedef struct patches_parts {
 
 static patches_parts patches_parts_of(const cp_direct *p, int64_t pixels) {
     const convpool_conv2d_desc *d = p->desc;
-    const cp_patches_band band = band_of(p, p->flat ? p->ow - 1 : 0, pixels);
+    const cp_patches_band band = band_of(p, 0, pixels, pixels);
     const int64_t all = cp_ceil_div(pixels, CP_PATCHES_PIXELS);
-    /* Tiles across the end of a row; the last one may cross an end again. */
-    const int64_t ends = band.gapless || p->ow % CP_PANEL == 0 ? 0 : (pixels - 1) / p->ow;
-    const int64_t copied = d->kh * d->kw == 1 ? all : CP_MIN(all, 2 * ends);
+    const int64_t copied = d->kh * d->kw == 1 ? all : 0;
     const int64_t bytes[] = {
         CP_PATCHES_SLACK * (int64_t)sizeof(float),
         (band.plane * p->group_in + CP_PATCHES_SLACK) * (int64_t)sizeof(float),
@@ -111,25 +136,32 @@ void cp_patches_block(cp_direct *p) {
     p->workspace_bytes = patches_parts_of(p, p->rows_a_task * p->columns_a_task).end;
 }
 
-/* conv2d_patches does what the output channels need, at least 4 of them at a time, and pays for filling each row of the band, for
- * tiles that cross the end of a row, which are copied or computed twice, for the lanes that the last pixels leave empty, for each
- * line of weights that it waits for, and for input beyond L1. */
-double cp_patches_cost(const cp_direct *p) {
+/* Vectors for all pixels, by their lanes: row by row, or all rows as one with gaps between them. */
+static double vectors_of(const cp_direct *p, double lanes) {
+    const double rows = (double)p->oh, width = (double)p->ow, pitch = (double)columns_of(p, p->ow).pitch;
+    const double strung = ceil(((rows - 1) * (p->flat ? width : pitch) + width) / lanes);
+    return CP_MIN(strung, rows * ceil(width / lanes));
+}
+
+/* conv2d_patches does what the output channels need, at least 5 of them at a time, for all lanes, those between rows included, and
+ * pays for filling each row of the band, for the copies that kernels of one tap want, for each line of weights that it waits for,
+ * and for input beyond L1. */
+double cp_patches_cost(const cp_direct *p, int64_t wide) {
     const convpool_conv2d_desc *d = p->desc;
     const double l1 = 32 << 10;
     const double pixels = (double)p->oh * (double)p->ow, width = (double)p->ow, products = (double)p->products;
-    const double outputs = CP_MAX(4, (double)p->group_out) / (double)CP_PANEL, lanes = ceil(pixels / 16) * 16 / pixels;
+    const double outputs = CP_MAX(5, (double)p->group_out) / (double)CP_PANEL;
+    const double lanes = vectors_of(p, (double)wide) * (double)wide / pixels;
     if (p->flat) return outputs * lanes * (products + 5) + 0.15 * products + 35 * outputs * products / pixels;
-    const bool gapless = d->kw == 1 || p->ow % CP_PANEL == 0;
-    const double twice = ceil(width / 16) * 16 / width - 1, copied = CP_MIN(1, (double)CP_PATCHES_PIXELS / width) * 0.5;
-    const double ends = d->kh * d->kw == 1 ? 0.3 : gapless ? 0 : width < 16 ? copied : CP_MIN(copied, twice * outputs);
-    const double columns = (double)cp_reach(p->ow, d->stride_w, d->kw, d->dilation_w), task_rows = CP_MIN(pixels, 1024) / width;
+    const double copies = d->kh * d->kw == 1 ? 0.3 : 0;
+    const double columns = (double)columns_of(p, p->ow).reach, task_rows = CP_MIN(pixels, 1024) / width;
     const double more_rows = (double)((d->kh - 1) * d->dilation_h) / CP_MAX(1, task_rows);
     const double rows = CP_MIN((double)d->kh, (double)d->stride_h + more_rows); /* of src for one of dst */
-    const double band = (double)p->group_in * rows * (30 + 0.5 * columns) / width;
+    const bool in_vectors = d->stride_w == 1 || d->stride_w == 2 || d->stride_w == 4;
+    const double band = (double)p->group_in * rows * (8 + (in_vectors ? 0.5 : 4.3) * columns) / width;
     const double reads = (double)p->group_in * (double)d->kh * columns * sizeof(float) / l1;
-    const double waits = (reads > 1 ? 0.07 * reads : 0) + 15 / pixels;
-    return outputs * (lanes * (products + 5) + products * waits) + ends * products + band;
+    const double waits = (reads > 1 ? 0.07 * reads : 0) + 5 / pixels;
+    return outputs * (lanes * (products + 8) + products * waits) + copies * products + band;
 }
 
 /* The parts that conv2d_patches makes of the channels of each task. */
@@ -160,7 +192,7 @@ void cp_patches_run(const cp_direct *p, const cp_conv2d_run *r, const cp_direct_
         .pixels = pixels,
         .flat = p->flat,
         .packed = t->packed,
-        .layout = band_of(p, first, pixels),
+        .layout = band_of(p, first, pixels, p->rows_a_task * p->columns_a_task),
         .band = (float *)(r->workspace + parts.band),
         .x = (float *)(r->workspace + parts.x),
         .offset = (int32_t *)(r->workspace + parts.offset),

@@ -119,7 +119,7 @@ double cp_width_cost(const cp_direct *p, cp_direct_kernel kernel, int64_t wide) 
     const double width = (double)p->ow;
     if (kernel == CP_DIRECT_PLANES) return planes_cost(p, wide);
     if (cp_direct_is_depthwise(p)) return depthwise_cost(p, kernel) * (double)p->group_out;
-    if (kernel == CP_DIRECT_PATCHES) return cp_patches_cost(p);
+    if (kernel == CP_DIRECT_PATCHES) return cp_patches_cost(p, wide);
     if (kernel == CP_DIRECT_IMAGE) {
         return (double)p->group_out / 16 * (width + 32) / width * ((double)p->products * 2 + 4);
     }

@@ -166,23 +166,24 @@ typedef struct cp_winograd_output {
     float *acc;              /* room for a row of tiles, [tile][columns][16] */
 } cp_winograd_output;
 
-/* Where conv2d_patches keeps what the pixels of a task read: [channel][row][phase of the stride][column], the border applied. */
+/* Where conv2d_patches keeps what the pixels of a task read: [channel][phase of the rows][phase of the columns][row][column], the
+ * border applied. Zeros between two rows may be in the border of both. Neighbours of dst read neighbours for each tap, and what is
+ * below them in dst reads `pitch` floats further on. */
 typedef struct cp_patches_band {
     int64_t row, column;        /* of dst: of the first pixel, or column 0 where there are several rows */
-    int64_t rows;               /* of the band */
-    bool gapless;               /* neighbouring pixels of dst read neighbours, across the ends of rows as well */
-    bool sparse;                /* one row of taps after the other, since many rows between them are not read */
-    int64_t row_step, tap_step; /* rows of the band from one row of dst to the next, from one row of taps to the next */
-    int64_t columns;            /* of src, padding included, that the pixels read */
-    int64_t phases;             /* stride_w, or 1 of a kernel of one column */
+    int64_t reach, columns;     /* rows and columns of src, padding included, that the pixels read */
+    bool sparse;                /* a phase for each row of taps, since many rows between them are not read */
+    int64_t row_phases, phases; /* stride_h, or the rows of taps; stride_w, or 1 of a kernel of one column */
+    int64_t rows, pitch;        /* rows of a phase; floats from one to the next */
     int64_t phase, plane;       /* floats from one phase to the next, from one channel to the next */
 } cp_patches_band;
 
 /* Two vectors of pixels that conv2d_patches works on at once. */
 typedef struct cp_patches_tile {
-    int64_t copied;   /* x holds what the pixels read side by side, or else the vectors of a product lie somewhere in the band */
-    int32_t pixel[2]; /* the first of either vector, counted from the task's first */
-    int32_t x[2];     /* floats from `band` to the first product of either vector */
+    int64_t copied;              /* x holds what the pixels read side by side, or else the vectors of a product lie in the band */
+    int32_t pixel[2], pixels[2]; /* the first of either vector, counted from the task's first, and how many it has */
+    int32_t x[2];                /* floats from `band` to the first product of either vector */
+    int32_t lanes[2][2 * CP_PANEL]; /* of its pixels in order, where rows lie in a vector with gaps between them */
 } cp_patches_tile;
 
 /* conv2d_patches: some pixels of some output channels of a group, planes on both sides, lanes along the pixels. */

@@ -372,6 +372,10 @@ static void test_widest(rng *r, guarded *g, guard_side side) {
     vw_store(out[3], vw_fma(va, vb, vc));
     vw_store(out[4], vw_set1(s));
     vw_store(out[5], vw_clip(va, vw_set1(-1.0f), vw_set1(2.0f)));
+    int32_t from[CP_WIDE];
+    for (int i = 0; i < CP_WIDE; i++) from[i] = (int32_t)rng_range(r, 0, CP_WIDE - 1);
+    vw_store(out[6], vw_lanes(va, from));
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_lanes", a[from[i]], out[6][i], (float)from[i], (float)i, 0);
     for (int i = 0; i < CP_WIDE; i++) {
         expect("vw_pick_even", line[2 * i], out[0][i], (float)i, 0, 0);
         expect("vw_pick_odd", line[2 * i + 1], out[1][i], (float)i, 0, 0);

@@ -54,6 +54,9 @@ static CP_INLINE v8 v8_pick_third(v8 a, v8 b, v8 c, const int k) {
 static CP_INLINE v8 v8_thirds_in_order(v8 picked) {
     return _mm256_permutevar8x32_ps(picked, _mm256_setr_epi32(0, 3, 6, 1, 4, 7, 2, 5));
 }
+static CP_INLINE v8 v8_lanes(v8 x, const int32_t *from) {
+    return _mm256_permutevar8x32_ps(x, _mm256_loadu_si256((const __m256i *)(const void *)from));
+}
 static CP_INLINE v8 v8_middle(v8 a, v8 b) { return _mm256_permute2f128_ps(a, b, 0x21); }
 static CP_INLINE v8 v8_before(v8 previous, v8 x) {
     return _mm256_castsi256_ps(_mm256_alignr_epi8(_mm256_castps_si256(x), _mm256_castps_si256(v8_middle(previous, x)), 12));

@@ -101,6 +101,7 @@ static CP_INLINE vw vw_pick_third(vw a, vw b, vw c, const int k) {
 static CP_INLINE vw vw_thirds_in_order(vw picked) {
     return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 3, 6, 9, 12, 15, 2, 5, 8, 11, 14, 1, 4, 7, 10, 13), picked);
 }
+static CP_INLINE vw vw_lanes(vw x, const int32_t *from) { return _mm512_permutexvar_ps(_mm512_loadu_si512(from), x); }
 static CP_INLINE vw vw_before(vw previous, vw x) {
     return _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(x), _mm512_castps_si512(previous), 15));
 }

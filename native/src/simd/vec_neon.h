@@ -89,6 +89,14 @@ static CP_INLINE float32x4_t v4_thirds_in_order(float32x4_t picked) {
     return vextq_f32(pairs, pairs, 1);
 }
 static CP_INLINE v8 v8_thirds_in_order(v8 picked) { return v8_of(v4_thirds_in_order(picked.lo), v4_thirds_in_order(picked.hi)); }
+static CP_INLINE v8 v8_lanes(v8 x, const int32_t *from) {
+    const uint8x16x2_t bytes = {{vreinterpretq_u8_f32(x.lo), vreinterpretq_u8_f32(x.hi)}};
+    const uint32x4_t four = vdupq_n_u32(0x04040404), byte = vdupq_n_u32(0x03020100);
+    const uint32x4_t lo = vmlaq_u32(byte, vreinterpretq_u32_s32(vld1q_s32(from)), four);
+    const uint32x4_t hi = vmlaq_u32(byte, vreinterpretq_u32_s32(vld1q_s32(from + 4)), four);
+    return v8_of(vreinterpretq_f32_u8(vqtbl2q_u8(bytes, vreinterpretq_u8_u32(lo))),
+                 vreinterpretq_f32_u8(vqtbl2q_u8(bytes, vreinterpretq_u8_u32(hi))));
+}
 static CP_INLINE v8 v8_before(v8 previous, v8 x) { return v8_of(vextq_f32(previous.hi, x.lo, 3), vextq_f32(x.lo, x.hi, 3)); }
 static CP_INLINE v8 v8_after(v8 x, v8 next) { return v8_of(vextq_f32(x.lo, x.hi, 1), vextq_f32(x.hi, next.lo, 1)); }
 static CP_INLINE v8 v8_picked_before(v8 previous, v8 x) { return v8_before(previous, x); }

@@ -83,6 +83,8 @@ static CP_INLINE v8 v8_pick_third(v8 a, v8 b, v8 c, const int k) {
     CP_LANES(3 * i + k < 8 ? a.f[(3 * i + k) & 7] : 3 * i + k < 16 ? b.f[(3 * i + k) & 7] : c.f[(3 * i + k) & 7]);
 }
 static CP_INLINE v8 v8_thirds_in_order(v8 picked) { return picked; }
+/* Lane from[k] as lane k. */
+static CP_INLINE v8 v8_lanes(v8 x, const int32_t *from) { CP_LANES(x.f[from[i]]); }
 /* One place on: the last lane of `previous`, then all of x but its last; or all of x but its first, then the first of `next`. Of
  * picks, the same in their order. */
 static CP_INLINE v8 v8_before(v8 previous, v8 x) { CP_LANES(i == 0 ? previous.f[7] : x.f[CP_MAX(i, 1) - 1]); }

@@ -34,6 +34,7 @@ static CP_INLINE vw vw_in_order(vw picked) { return v8_in_order(picked); }
 /* Of a, b, c, CP_WIDE neighbours each, as v8_pick_third. */
 static CP_INLINE vw vw_pick_third(vw a, vw b, vw c, const int k) { return v8_pick_third(a, b, c, k); }
 static CP_INLINE vw vw_thirds_in_order(vw picked) { return v8_thirds_in_order(picked); }
+static CP_INLINE vw vw_lanes(vw x, const int32_t *from) { return v8_lanes(x, from); }
 /* One place on: the last lane of `previous`, then all of x but its last; or all of x but its first, then the first of `next`. Of
  * picks, the same in their order. */
 static CP_INLINE vw vw_before(vw previous, vw x) { return v8_before(previous, x); }

@@ -4,131 +4,162 @@
  * Tile:   CP_TILE output channels x 2 vectors of pixels; 12 accumulators, 2 inputs and 1 broadcast of the 16 ymm registers
  *         (AVX-512: 16 accumulators of 32, NEON: 16 of 32 q registers).
  * Bound:  FMA. A step of one product is 12 FMAs on 8 loads, 6 of which are broadcasts (AVX-512: 16 on 10).
- * Layout: a band holds the rows that a task reads, border applied, columns of different phases of the stride apart, so that the
- *         vectors of a tile are neighbours for every tap. Loads across lines of the cache cost nothing that could be measured.
- *         Only tiles with a vector across the end of a row are copied product by product, and those of kernels of a single tap,
- *         whose planes would meet in few sets of L1. Weights are [tile of channels][product][channel], one stream. */
+ * Layout: a band holds the rows that a task reads, border applied, rows and columns of different phases of the strides apart, so
+ *         that the vectors of a tile are neighbours for every tap. Rows that are no whole vectors follow each other, with gaps in
+ *         the padding that are computed for nothing. Tiles of kernels of a single tap, whose planes would meet in few sets of L1,
+ *         are copied product by product. Weights are [tile of channels][product][channel], one stream. */
 
 enum { PATCHES_PIXELS = 2 * CP_WIDE };
 
-/* A row of the band from column x of src on, for a stride of 1, 2 or 4; columns in the border are zeros. */
-static CP_INLINE void patches_split(const cp_conv2d_patches *a, const float *row, int64_t x, const int64_t step, float *to) {
-    const cp_patches_band *band = &a->layout;
-    const int64_t iw = a->call.desc->iw, end = x + band->columns;
-    for (; x < end; x += step * CP_WIDE, to += CP_WIDE) {
-        vw in[4], even[2], odd[2];
-        const bool inside = x >= 0 && x + step * CP_WIDE <= iw;
-        CP_UNROLL
-        for (int h = 0; h < step; h++) {
-            const int64_t at = x + h * CP_WIDE;
-            in[h] = inside ? vw_load(row + at) : vw_load_masked(row + at, vw_range(-at, iw - at));
-        }
-        if (step == 1) {
-            vw_store(to, in[0]);
-            continue;
-        }
-        CP_UNROLL
-        for (int h = 0; 2 * h < step; h++) {
-            even[h] = vw_in_order(vw_pick_even(in[2 * h], in[2 * h + 1]));
-            odd[h] = vw_in_order(vw_pick_odd(in[2 * h], in[2 * h + 1]));
-        }
-        vw_store(to, step == 2 ? even[0] : vw_in_order(vw_pick_even(even[0], even[1])));
-        if (band->phases == 1) continue;
-        vw_store(to + band->phase, step == 2 ? odd[0] : vw_in_order(vw_pick_even(odd[0], odd[1])));
-        if (step == 2) continue;
-        vw_store(to + 2 * band->phase, vw_in_order(vw_pick_odd(even[0], even[1])));
-        vw_store(to + 3 * band->phase, vw_in_order(vw_pick_odd(odd[0], odd[1])));
+/* Rows of src that lie a stride apart, to a phase of the band of every channel; and their columns from x on. */
+typedef struct patches_rows {
+    const float *src; /* column x of the first row of the first channel */
+    float *to;
+    int64_t x, iw, n, row; /* `row` floats from one to the next */
+} patches_rows;
+
+/* Columns from src on to a vector of each phase of a stride of 1, 2 or 4; those not in `in` are zeros. */
+static CP_INLINE void patches_split(const float *src, const vw_mask *in, int64_t phase, const int step, const bool lone,
+                                    float *to) {
+    vw x[4], even[2], odd[2];
+    CP_UNROLL
+    for (int h = 0; h < step; h++) x[h] = in == NULL ? vw_load(src + h * CP_WIDE) : vw_load_masked(src + h * CP_WIDE, in[h]);
+    if (step == 1) {
+        vw_store(to, x[0]);
+        return;
+    }
+    CP_UNROLL
+    for (int h = 0; 2 * h < step; h++) {
+        even[h] = vw_in_order(vw_pick_even(x[2 * h], x[2 * h + 1]));
+        odd[h] = vw_in_order(vw_pick_odd(x[2 * h], x[2 * h + 1]));
+    }
+    vw_store(to, step == 2 ? even[0] : vw_in_order(vw_pick_even(even[0], even[1])));
+    if (lone) return;
+    vw_store(to + phase, step == 2 ? odd[0] : vw_in_order(vw_pick_even(odd[0], odd[1])));
+    if (step == 2) return;
+    vw_store(to + 2 * phase, vw_in_order(vw_pick_odd(even[0], even[1])));
+    vw_store(to + 3 * phase, vw_in_order(vw_pick_odd(odd[0], odd[1])));
+}
+
+/* Rows of one vector of each phase, or of several. */
+static CP_INLINE void patches_narrow(const cp_conv2d_patches *a, const patches_rows *rows, const int step, const bool lone) {
+    const int64_t phase = a->layout.phase, pitch = a->layout.pitch, row = rows->row, n = rows->n;
+    const float *src = rows->src;
+    float *to = rows->to;
+    vw_mask in[4];
+    CP_UNROLL
+    for (int h = 0; h < step; h++) in[h] = vw_range(-rows->x - h * CP_WIDE, rows->iw - rows->x - h * CP_WIDE);
+    for (int64_t c = 0; c < a->in_channels; c++, src += a->call.src_strides.channel, to += a->layout.plane) {
+        for (int64_t i = 0; i < n; i++) patches_split(src + i * row, in, phase, step, lone, to + i * pitch);
     }
 }
 
-/* A row of the band of one channel; zeros where there is no row. */
-static void patches_band_row(const cp_conv2d_patches *a, const float *row, float *to) {
+static CP_INLINE void patches_wide(const cp_conv2d_patches *a, const patches_rows *rows, const int step, const bool lone) {
+    const int64_t phase = a->layout.phase, pitch = a->layout.pitch, row = rows->row, n = rows->n, iw = rows->iw;
+    const int64_t end = rows->x + a->layout.columns;
+    const float *src = rows->src;
+    float *to = rows->to;
+    for (int64_t c = 0; c < a->in_channels; c++, src += a->call.src_strides.channel, to += a->layout.plane) {
+        for (int64_t i = 0; i < n; i++) {
+            const float *from = src + i * row;
+            float *row_to = to + i * pitch;
+            for (int64_t x = rows->x; x < end; x += step * CP_WIDE, from += step * CP_WIDE, row_to += CP_WIDE) {
+                if (x >= 0 && x + step * CP_WIDE <= iw) {
+                    patches_split(from, NULL, phase, step, lone, row_to);
+                } else {
+                    vw_mask in[4];
+                    CP_UNROLL
+                    for (int h = 0; h < step; h++) in[h] = vw_range(-x - h * CP_WIDE, iw - x - h * CP_WIDE);
+                    patches_split(from, in, phase, step, lone, row_to);
+                }
+            }
+        }
+    }
+}
+
+typedef void (*patches_splitter)(const cp_conv2d_patches *, const patches_rows *);
+#define PATCHES_SPLITTERS(step)                                                                                                    \
+    static CP_NOINLINE void patches_narrow_##step(const cp_conv2d_patches *a, const patches_rows *rows) {                          \
+        patches_narrow(a, rows, step, false);                                                                                      \
+    }                                                                                                                              \
+    static CP_NOINLINE void patches_wide_##step(const cp_conv2d_patches *a, const patches_rows *rows) {                            \
+        patches_wide(a, rows, step, false);                                                                                        \
+    }                                                                                                                              \
+    static CP_NOINLINE void patches_lone_##step(const cp_conv2d_patches *a, const patches_rows *rows) {                            \
+        patches_wide(a, rows, step, true);                                                                                         \
+    }
+PATCHES_SPLITTERS(1)
+PATCHES_SPLITTERS(2)
+PATCHES_SPLITTERS(4)
+#undef PATCHES_SPLITTERS
+
+/* Rows that are no vectors of neighbours: all columns or, of the others, those beyond the left and right end of src. */
+static void patches_fill(const cp_conv2d_patches *a, const patches_rows *rows, bool ends) {
     const convpool_conv2d_desc *d = a->call.desc;
     const cp_patches_band *band = &a->layout;
-    const int64_t step = d->stride_w, x = band->column * step - d->pad_left;
-    const bool vectors = step == 1 || step == 2 || step == 4;
-    if (row == NULL) {
-        memset(to, 0, (size_t)(band->phases * band->phase) * sizeof(float));
-        return;
+    for (int64_t c = 0; c < a->in_channels; c++) {
+        for (int64_t i = 0; i < rows->n; i++) {
+            const float *row = rows->src - rows->x + c * a->call.src_strides.channel + i * rows->row;
+            for (int64_t f = 0; f < band->phases; f++) {
+                float *to = rows->to + c * band->plane + f * band->phase + i * band->pitch;
+                for (int64_t j = f; j < band->columns; j += d->stride_w, to++) {
+                    const int64_t column = cp_border(d->border, rows->x + j, d->iw);
+                    if (!ends || column != rows->x + j) *to = column < 0 ? 0.0f : row[column];
+                }
+            }
+        }
     }
-    if (step == 1) {
-        patches_split(a, row, x, 1, to);
-    } else if (step == 2) {
-        patches_split(a, row, x, 2, to);
-    } else if (step == 4) {
-        patches_split(a, row, x, 4, to);
-    }
-    if (vectors && d->border == CONVPOOL_BORDER_ZERO) return;
-    for (int64_t f = 0; f < band->phases; f++, to += band->phase) {
-        for (int64_t i = 0; f + i * step < band->columns; i++) {
-            const int64_t at = x + f + i * step, column = cp_border(d->border, at, d->iw);
-            if (!vectors || column != at) to[i] = column < 0 ? 0.0f : row[column];
+}
+
+/* A row of zeros. */
+static void patches_blank(const cp_conv2d_patches *a, float *to) {
+    const int64_t n = cp_ceil_div(a->layout.columns, a->layout.phases);
+    for (int64_t c = 0; c < a->in_channels; c++, to += a->layout.plane) {
+        for (int64_t f = 0; f < a->layout.phases; f++) {
+            memset(to + f * a->layout.phase, 0, (size_t)n * sizeof(float));
         }
     }
 }
 
 static void patches_band(const cp_conv2d_patches *a) {
+    static const patches_splitter splitters[3][3] = {{patches_narrow_1, patches_wide_1, patches_lone_1},
+                                                     {patches_narrow_2, patches_wide_2, patches_lone_2},
+                                                     {patches_narrow_4, patches_wide_4, patches_lone_4}};
     const cp_conv2d_call *call = &a->call;
     const convpool_conv2d_desc *d = call->desc;
     const cp_patches_band *band = &a->layout;
-    const int64_t first = band->row * d->stride_h - d->pad_top;
-    for (int64_t c = 0; c < a->in_channels; c++) {
-        const float *src = call->src + c * call->src_strides.channel;
-        float *to = a->band + c * band->plane;
-        const int64_t runs = band->sparse ? d->kh : 1, rows = band->rows / runs;
-        for (int64_t run = 0; run < runs; run++) {
-            for (int64_t i = 0; i < rows; i++, to += band->phases * band->phase) {
-                const int64_t at = run * d->dilation_h + i * (band->sparse ? d->stride_h : 1);
-                const int64_t y = cp_border(d->border, first + at, d->ih);
-                patches_band_row(a, y < 0 ? NULL : src + y * call->src_strides.row, to);
+    const int64_t step = d->stride_w, top = band->row * d->stride_h - d->pad_top;
+    const int kind = band->phases < step ? 2 : band->columns > step * CP_WIDE;
+    const bool vectors = step == 1 || step == 2 || step == 4;
+    for (int64_t phase = 0; phase < band->row_phases; phase++) {
+        const int64_t first = phase * (band->sparse ? d->dilation_h : 1);
+        if (first >= band->reach) break;
+        patches_rows rows = {.x = band->column * step - d->pad_left, .iw = d->iw, .row = d->stride_h * call->src_strides.row};
+        const int64_t end = CP_MIN(band->rows, (band->reach - 1 - first) / d->stride_h + 1);
+        for (int64_t i = 0; i < end; i += rows.n) {
+            const int64_t at = top + first + i * d->stride_h, y = cp_border(d->border, at, d->ih);
+            rows.to = a->band + phase * band->phases * band->phase + i * band->pitch;
+            rows.n = y >= 0 && y == at ? CP_MIN(end - i, (d->ih - 1 - y) / d->stride_h + 1) : 1;
+            if (y < 0) {
+                patches_blank(a, rows.to);
+                continue;
             }
+            rows.src = call->src + y * call->src_strides.row + rows.x;
+            if (vectors) splitters[step / 2][kind](a, &rows);
+            if (!vectors || d->border != CONVPOOL_BORDER_ZERO) patches_fill(a, &rows, vectors);
         }
     }
     int32_t *offset = a->offset;
     for (int64_t block = 0; block < a->in_channels; block += CP_BLOCK) {
         for (int64_t ky = 0; ky < d->kh; ky++) {
-            const int64_t row = block * band->plane + ky * band->tap_step * band->phases * band->phase;
+            const int64_t y = ky * d->dilation_h, phase = band->sparse ? ky : y % d->stride_h;
+            const int64_t row =
+                block * band->plane + phase * band->phases * band->phase + (band->sparse ? 0 : y / d->stride_h * band->pitch);
             for (int64_t kx = 0; kx < d->kw; kx++) {
                 const int64_t x = kx * d->dilation_w, at = row + x % d->stride_w * band->phase + x / d->stride_w;
                 for (int64_t c = 0; c < CP_MIN(CP_BLOCK, a->in_channels - block); c++) *offset++ = (int32_t)(at + c * band->plane);
             }
         }
-    }
-}
-
-/* Where the first product of a pixel lies in the band. */
-static CP_INLINE int64_t patches_position(const cp_conv2d_patches *a, int64_t pixel) {
-    const cp_patches_band *band = &a->layout;
-    const int64_t row = (a->first + pixel) / a->columns, column = a->first + pixel - row * a->columns;
-    return (row - band->row) * band->row_step * band->phases * band->phase + column - band->column;
-}
-
-/* Each vector is put together from `parts` rows of dst. */
-static CP_INLINE void patches_copy_parts(const cp_conv2d_patches *a, const int64_t *from, const vw_mask *mask, const int64_t parts,
-                                         float *to) {
-    for (int64_t k = 0; k < a->products; k++) {
-        const float *x = a->band + a->offset[k];
-        vw y = vw_load_masked(x + from[0], mask[0]);
-        for (int64_t i = 1; i < parts; i++) y = vw_load_or(x + from[i], mask[i], y);
-        vw_store(to + k * PATCHES_PIXELS, y);
-    }
-}
-
-/* What n pixels from `first` on read, side by side, and zeros for the rest of a vector. */
-static CP_NOINLINE void patches_copy(const cp_conv2d_patches *a, int64_t first, int64_t n, float *to) {
-    int64_t from[CP_WIDE], parts = 0;
-    vw_mask mask[CP_WIDE];
-    for (int64_t p = 0, run; p < n; p += run, parts++) {
-        run = CP_MIN(n - p, a->columns - (a->first + first + p) % a->columns);
-        from[parts] = patches_position(a, first + p) - p;
-        mask[parts] = vw_range(p, p + run);
-    }
-    if (parts == 1) {
-        patches_copy_parts(a, from, mask, 1, to);
-    } else if (parts == 2) {
-        patches_copy_parts(a, from, mask, 2, to);
-    } else {
-        patches_copy_parts(a, from, mask, parts, to);
     }
 }
 
@@ -144,59 +175,82 @@ static void patches_copy_lone(const cp_conv2d_patches *a, const cp_patches_tile 
     }
 }
 
-/* How the pixels of a task make vectors: all as one row, or row by row where the lanes that are computed twice cost less than
- * copying would. A vector that does not fit overlaps the one before it, and computes the same again. */
+/* How the pixels of a task make vectors: row by row, or all rows as one where that takes fewer, with gaps between them that are
+ * computed for nothing. A vector that does not fit overlaps the one before it, and computes the same again. */
 typedef struct patches_vectors {
-    int64_t row;   /* pixels of a row */
-    int64_t a_row; /* vectors of a row */
+    int64_t run;   /* cells side by side */
+    int64_t a_run; /* vectors of these */
     int64_t n;     /* of all */
-    int64_t lanes; /* that are pixels */
+    int64_t lanes; /* that are cells */
+    bool gaps;     /* some cells are no pixels */
 } patches_vectors;
 
 static patches_vectors patches_vectors_of(const cp_conv2d_patches *a) {
-    const cp_conv2d_call *call = &a->call;
-    const int64_t outputs = call->desc->out_channels / call->desc->groups; /* not of a call: others use what it has copied */
-    const int64_t lanes = cp_ceil_div(a->columns, CP_WIDE) * CP_WIDE, copy = CP_WIDE * 3 / 4; /* as many channels' products */
-    const bool rows = call->desc->kh * call->desc->kw > 1 && !a->layout.gapless && a->columns >= CP_WIDE &&
-                      (lanes - a->columns) * outputs < copy * CP_MIN(a->columns, PATCHES_PIXELS);
-    patches_vectors v = {.row = rows ? a->columns : a->pixels};
-    v.a_row = cp_ceil_div(v.row, CP_WIDE);
-    v.n = a->pixels / v.row * v.a_row;
-    v.lanes = CP_MIN(CP_WIDE, v.row);
+    const int64_t pitch = a->layout.pitch, rows = cp_ceil_div(a->pixels, a->columns);
+    const int64_t outputs = a->call.desc->out_channels / a->call.desc->groups; /* not of a call: others use its tiles */
+    const int64_t vector = outputs * a->products, close_up = 2 * outputs + 40; /* time of a vector, and for what lies in gaps */
+    const bool gapless = rows == 1 || pitch == a->columns;
+    patches_vectors v = {.run = gapless ? a->pixels : (rows - 1) * pitch + a->columns, .gaps = !gapless};
+    if (!gapless && rows * cp_ceil_div(a->columns, CP_WIDE) * vector <= cp_ceil_div(v.run, CP_WIDE) * (vector + close_up)) {
+        v = (patches_vectors){.run = a->columns};
+    }
+    v.a_run = cp_ceil_div(v.run, CP_WIDE);
+    v.n = v.run == a->columns ? rows * v.a_run : v.a_run;
+    v.lanes = CP_MIN(CP_WIDE, v.run);
     return v;
+}
+
+/* The pixels of a vector of so many cells, `column` of a row and those that follow; returns how many there are. */
+static CP_INLINE int64_t patches_lanes(const cp_conv2d_patches *a, int64_t column, int64_t cells, int32_t *lanes) {
+    int64_t n = 0;
+    for (int64_t cell = -column; cell < cells; cell += a->layout.pitch) {
+        const int32_t begin = (int32_t)CP_MAX(0, cell);
+        const int64_t end = CP_MIN(cells, cell + a->columns);
+        for (int32_t k = 0; k < CP_WIDE; k++) lanes[n + k] = (begin + k) & (CP_WIDE - 1); /* overwritten, or not used, beyond end */
+        n += CP_MAX(0, end - begin);
+    }
+    return n;
 }
 
 /* Finds out where tiles read, and copies what has to be. */
 static void patches_tiles(const cp_conv2d_patches *a, bool flat, const patches_vectors *vectors) {
     const cp_conv2d_call *call = &a->call;
     const cp_patches_band *band = &a->layout;
-    const bool pointwise = call->desc->kh * call->desc->kw == 1, rows = vectors->row < a->pixels;
-    const int64_t pitch = band->row_step * band->phases * band->phase;
+    const bool pointwise = call->desc->kh * call->desc->kw == 1;
     const int64_t origin = a->first - band->row * a->columns - band->column;
     float *x = a->x;
-    int64_t row = 0, j = 0, pixel = 0, position = 0; /* of a vector; a lone last one counts twice */
+    int64_t row = 0, j = 0, pixel = 0, cell = 0, pixels = 0; /* of a vector; a lone last one counts twice */
     for (int64_t i = 0; i < vectors->n; i += 2) {
         cp_patches_tile *tile = &a->tiles[i / 2];
         tile->copied = pointwise;
         for (int64_t q = 0; q < 2; q++) {
             if (i + q < vectors->n) {
-                const int64_t column = CP_MIN(j, vectors->row - vectors->lanes);
-                pixel = row * vectors->row + column;
-                position = band->gapless ? origin + pixel : rows ? row * pitch + column : patches_position(a, pixel);
-                tile->copied |= !band->gapless && !rows && pixel % a->columns > a->columns - CP_WIDE;
+                const int64_t first = CP_MIN(j, vectors->run - vectors->lanes);
+                cell = row * band->pitch + first;
+                pixel = row * a->columns + first;
+                pixels = vectors->lanes;
+                if (vectors->gaps) {
+                    const int64_t column = cell % band->pitch;
+                    pixel = cell / band->pitch * a->columns + CP_MIN(column, a->columns);
+                    pixels = patches_lanes(a, column, vectors->lanes, tile->lanes[q]);
+                }
                 j += CP_WIDE;
-                if (j >= vectors->row) {
+                if (j >= vectors->run) {
                     j = 0;
                     row++;
                 }
             }
             tile->pixel[q] = (int32_t)pixel;
-            tile->x[q] = (int32_t)position;
+            tile->pixels[q] = (int32_t)pixels;
+            tile->x[q] = (int32_t)(origin + cell);
         }
-        if (tile->copied == 0) continue;
+        if (!pointwise) continue;
         for (int64_t q = 0; q < 2; q++) {
+            const float *from = a->band + tile->x[q];
             tile->x[q] = (int32_t)(x + q * CP_WIDE - a->band);
-            if (!flat) patches_copy(a, tile->pixel[q], vectors->lanes, x + q * CP_WIDE);
+            for (int64_t k = 0; k < a->products && !flat; k++) {
+                vw_store(x + k * PATCHES_PIXELS + q * CP_WIDE, vw_load(from + a->offset[k]));
+            }
         }
         x += a->products * PATCHES_PIXELS;
     }
@@ -240,9 +294,30 @@ static CP_INLINE void patches_step(vw in0, vw in1, const float *w, const int vec
     }
 }
 
+/* The sums of n pixels from p on, finished; what vectors hold beyond these the ones that follow write again. */
+static CP_INLINE void patches_store(const cp_conv2d_call *call, const vw *sums, int64_t channel, int64_t p, const int64_t n,
+                                    const int channels) {
+    const vw lo = vw_set1(call->activation.lo), hi = vw_set1(call->activation.hi);
+    float *dst = call->dst + channel * call->dst_strides.channel + p;
+    const float *residual = call->residual == NULL ? NULL : call->residual + channel * call->residual_strides.channel + p;
+    CP_UNROLL
+    for (int o = 0; o < channels; o++) {
+        const float *r = residual + o * call->residual_strides.channel;
+        float *to = dst + o * call->dst_strides.channel;
+        vw y = sums[o];
+        if (residual != NULL) y = vw_add(y, n == CP_WIDE ? vw_load(r) : vw_loadn(r, n));
+        y = vw_clip(y, lo, hi);
+        if (n == CP_WIDE) {
+            vw_store(to, y);
+        } else {
+            vw_storen(to, y, n);
+        }
+    }
+}
+
 /* `fresh`: the tile is read from planes, copied for the channels that follow, and the next one's lines fetched meanwhile. */
-static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_tile *tile, int64_t channel, int64_t lanes,
-                                   bool simple, const bool fresh, const int vectors, const int channels) {
+static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_tile *tile, int64_t channel, bool gaps, bool simple,
+                                   const bool fresh, const int vectors, const int channels) {
     const cp_conv2d_call *call = &a->call;
     vw acc[CP_TILE][2];
     const float *w = call->weights + channel * a->products, *x[2] = {a->band + tile->x[0], a->band + tile->x[1]};
@@ -277,27 +352,26 @@ static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_
         float t[CP_TILE][PATCHES_PIXELS];
         CP_UNROLL
         for (int o = 0; o < channels; o++) {
-            vw_store(t[o], acc[o][0]);
-            vw_store(t[o] + CP_WIDE, acc[o][1]);
+            vw_store(t[o], gaps ? vw_lanes(acc[o][0], tile->lanes[0]) : acc[o][0]);
+            vw_store(t[o] + CP_WIDE, gaps && vectors > 1 ? vw_lanes(acc[o][1], tile->lanes[1]) : acc[o][1]);
         }
         for (int o = 0; o < channels; o++) {
             for (int q = 0; q < vectors; q++) {
-                patches_finish(a, t[o] + q * CP_WIDE, channel + o, a->first + tile->pixel[q], lanes);
+                patches_finish(a, t[o] + q * CP_WIDE, channel + o, a->first + tile->pixel[q], tile->pixels[q]);
             }
         }
         return;
     }
-    const vw lo = vw_set1(call->activation.lo), hi = vw_set1(call->activation.hi);
     CP_UNROLL
     for (int q = 0; q < vectors; q++) {
-        const int64_t p = a->first + tile->pixel[q];
-        float *dst = call->dst + channel * call->dst_strides.channel + p;
-        const float *residual = call->residual == NULL ? NULL : call->residual + channel * call->residual_strides.channel + p;
+        const int64_t n = CP_MIN(CP_WIDE, a->pixels - tile->pixel[q]);
+        vw sums[CP_TILE];
         CP_UNROLL
-        for (int o = 0; o < channels; o++) {
-            vw y = acc[o][q];
-            if (residual != NULL) y = vw_add(y, vw_load(residual + o * call->residual_strides.channel));
-            vw_store(dst + o * call->dst_strides.channel, vw_clip(y, lo, hi));
+        for (int o = 0; o < channels; o++) sums[o] = gaps ? vw_lanes(acc[o][q], tile->lanes[q]) : acc[o][q];
+        if (n == CP_WIDE) {
+            patches_store(call, sums, channel, a->first + tile->pixel[q], CP_WIDE, channels);
+        } else {
+            patches_store(call, sums, channel, a->first + tile->pixel[q], n, channels);
         }
     }
 }
@@ -341,7 +415,7 @@ static void CP_NAME(conv2d_patches)(const cp_conv2d_patches *a) {
     const cp_conv2d_call *call = &a->call;
     const patches_vectors vectors = patches_vectors_of(a);
     const int64_t tiles = cp_ceil_div(vectors.n, 2), parts = cp_ceil_div(a->channels, CP_TILE);
-    const bool simple = call->activation.kind == CONVPOOL_ACTIVATION_CLIP && patches_gapless(a) && vectors.lanes == CP_WIDE;
+    const bool simple = call->activation.kind == CONVPOOL_ACTIVATION_CLIP && patches_gapless(a);
     const bool flat = a->flat && call->src_strides.row == call->desc->iw;
     if (call->clip_taps) {
         patches_clipped(a);
@@ -357,18 +431,18 @@ static void CP_NAME(conv2d_patches)(const cp_conv2d_patches *a) {
         const cp_patches_tile *tile = a->tiles, *end = tile + vectors.n / 2;
         if (flat && part == 0 && !a->packed) {
             for (; tile < end; tile++) {
-#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, true, 2, n)
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, true, 2, n)
                 CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
             }
         }
         for (; tile < end; tile++) {
-#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, false, 2, n)
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, false, 2, n)
             CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
         }
         if (vectors.n % 2 != 0) {
-#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.lanes, simple, false, 1, n)
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, false, 1, n)
             CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
         }
