@@ -225,9 +225,9 @@ typedef enum convpool_algorithm {
     /** Direct convolution, vector lanes along the width, or the pixels of all rows: depthwise layers, few channels, 1x1 on planes,
      * single-channel images. */
     CONVPOOL_ALGORITHM_DIRECT_WIDTH = 2,
-    /** Winograd F(2x2, 3x3) with stride 1 or 2, F(2x2, 5x5) with stride 1. */
+    /** Winograd F(2x2, 3x3) and F(2x2, 5x5), the first also with stride 2. */
     CONVPOOL_ALGORITHM_WINOGRAD_2X2 = 3,
-    /** Winograd F(4x4, 3x3) with stride 1 or 2. */
+    /** Winograd F(4x4, 3x3), also with stride 2. */
     CONVPOOL_ALGORITHM_WINOGRAD_4X4 = 4,
     /** Pooling, vector lanes along the width. */
     CONVPOOL_ALGORITHM_POOL_WIDTH = 5,

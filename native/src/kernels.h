@@ -134,6 +134,7 @@ typedef struct cp_winograd_weights {
 typedef struct cp_winograd_input {
     int64_t step;     /* pixels a side from a tile to the next: 2, 4 or 8 */
     int64_t side;     /* pixels and points a side: 4 or 6; 5 or 9 for stride 2 */
+    int64_t dilation; /* columns from one pixel of a tile to the next; so many tiles interleave */
     const float *x;   /* [rows][columns][16], from conv2d_pack */
     int64_t channels; /* 1..16 */
     int64_t rows, columns;
@@ -158,6 +159,7 @@ typedef struct cp_winograd_multiply {
 /* winograd_output: from the products of one panel back to pixels; the bias is added and what follows from it finished. */
 typedef struct cp_winograd_output {
     int64_t tile, sums; /* outputs and sums a side */
+    int64_t dilation;   /* columns from one output of a tile to the next; so many tiles interleave */
     const float *m;     /* from winograd_multiply */
     int64_t m_point;
     int64_t tile_rows, tile_columns;

@@ -29,8 +29,10 @@ static int64_t odd_lines(int64_t floats) {
     return (cp_ceil_div(floats, line) | 1) * line;
 }
 
-/* Pixels a side of the input that `tiles` neighbouring tiles read. */
-static int64_t reach(const cp_winograd *w, int64_t tiles) { return (tiles - 1) * w->step + w->side; }
+/* Rows of a phase, and columns of the image, that `tiles` neighbouring tiles read. */
+static int64_t reach_rows(const cp_winograd *w, int64_t tiles) { return (tiles - 1) * w->step + w->side; }
+
+static int64_t reach_columns(const cp_winograd *w, int64_t tiles) { return tiles * w->step + (w->side - w->step) * w->dilation; }
 
 /* Where an area begins. Tiles are numbered row by row. */
 static int64_t area_begin(const cp_winograd *w, int64_t number) {
@@ -42,13 +44,14 @@ static int64_t area_begin(const cp_winograd *w, int64_t number) {
  * share the output channels too, for each of which threads, but not one run, transform the input again. */
 static void block(cp_winograd *w, int64_t groups, int64_t tiles) {
     enum { SHARE_PANELS = 2, TASKS = 16 };
-    const int64_t columns = cp_share(w->tile_columns, tiles), rows = cp_share(w->tile_rows, tiles / columns);
+    const int64_t columns = cp_share(w->tile_columns / w->dilation, tiles / w->dilation) * w->dilation;
+    const int64_t rows = cp_share(w->tile_rows, tiles / columns);
     const int64_t all = w->tile_rows * w->tile_columns, least = cp_ceil_div(all, tiles);
     w->areas_a_group = cp_ceil_div(w->tile_rows, rows) * cp_ceil_div(w->tile_columns, columns);
-    w->unit = columns == w->tile_columns ? columns : 1;
+    w->unit = columns == w->tile_columns ? columns : w->dilation;
     if (w->weights_bytes > CP_L2_BYTES && least < w->areas_a_group) {
         w->areas_a_group = least;
-        w->unit = 1;
+        w->unit = w->dilation;
     }
     w->area_tiles = cp_ceil_div(all / w->unit, w->areas_a_group) * w->unit;
     w->panels_a_task = w->panels;
@@ -60,13 +63,14 @@ static void block(cp_winograd *w, int64_t groups, int64_t tiles) {
 static bool size_workspace(cp_winograd *w) {
     enum { WORKSPACE_BYTES = 2 << 20 };
     const int64_t tiles = w->area_tiles, blocks = cp_ceil_div(w->group_in, CP_PANEL), size = (int64_t)sizeof(float);
-    const int64_t columns = CP_MIN(tiles, w->tile_columns), rows = tiles / columns; /* of a rectangle of an area */
+    const int64_t columns = CP_MIN(tiles, w->tile_columns),
+                  rows = CP_MIN(tiles / columns, w->phase_rows); /* of a part of an area */
     int64_t acc;
     w->v_point = odd_lines(blocks * tiles * CP_PANEL);
     w->m_point = odd_lines(tiles * CP_PANEL);
     w->v_bytes = w->points * w->v_point * size;
     w->m_bytes = CP_MIN(w->panels, MULTIPLY_PANELS) * w->sums * w->sums * w->m_point * size;
-    if (!cp_align(reach(w, rows) * reach(w, columns) * CP_PANEL * size, &w->x_bytes) ||
+    if (!cp_align(reach_rows(w, rows) * reach_columns(w, columns) * CP_PANEL * size, &w->x_bytes) ||
         !cp_align(columns * w->tile * w->tile * CP_PANEL * size, &acc)) {
         return false;
     }
@@ -99,7 +103,8 @@ static double cost(const cp_winograd *w) {
 
 /* NULL where there are none. */
 static const transforms *transforms_of(const convpool_conv2d_desc *d, int64_t tile) {
-    if (d->kh != d->kw || d->stride_h != d->stride_w || d->dilation_h != 1 || d->dilation_w != 1) return NULL;
+    const bool dilated = d->dilation_h != 1 || d->dilation_w != 1;
+    if (d->kh != d->kw || d->stride_h != d->stride_w || (dilated && d->stride_h != 1)) return NULL;
     for (size_t i = 0; i < sizeof all_transforms / sizeof *all_transforms; i++) {
         const transforms *t = &all_transforms[i];
         if (t->tile == tile && t->taps == d->kh && t->stride == d->stride_h) return t;
@@ -113,6 +118,8 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
     int64_t n;
     if (t == NULL) return false;
     const int64_t side = (tile - 1) * t->stride + t->taps;
+    const int64_t row_phases = CP_MIN(d->dilation_h, oh), phase_rows = cp_ceil_div(cp_ceil_div(oh, row_phases), tile);
+    const int64_t groups_of_columns = cp_ceil_div(cp_ceil_div(ow, d->dilation_w), tile);
     *w = (cp_winograd){
         .transforms = t,
         .tile = tile,
@@ -121,12 +128,15 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
         .taps = t->taps,
         .points = side * side,
         .sums = t->stride == 1 ? side : side - 2,
-        .tile_rows = cp_ceil_div(oh, tile),
-        .tile_columns = cp_ceil_div(ow, tile),
+        .row_phases = row_phases,
+        .dilation = d->dilation_w,
+        .phase_rows = phase_rows,
+        .tile_rows = row_phases * phase_rows,
+        .tile_columns = groups_of_columns * d->dilation_w,
         .group_in = d->in_channels / d->groups,
         .group_out = d->out_channels / d->groups,
     };
-    if (w->group_in > CHANNELS_MOST || (tile == 4 && w->group_in < 2)) return false;
+    if (w->group_in > CHANNELS_MOST || d->dilation_w > TILES_LEAST || (tile == 4 && w->group_in < 2)) return false;
     w->panels = cp_ceil_div(w->group_out, CP_PANEL);
     if (!cp_mul(w->panels * CP_PANEL, d->groups, &n) || !cp_mul(n, (int64_t)sizeof(float), &w->bias_bytes) ||
         !cp_mul(w->bias_bytes, w->points * w->group_in, &w->weights_bytes)) {
@@ -137,7 +147,7 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
     const int64_t tile_bytes = w->points * w->group_in * (int64_t)sizeof(float);
     int64_t tiles = CP_MIN(TILES_MOST, CP_MAX(TILES_LEAST, V_BYTES / tile_bytes));
     for (block(w, d->groups, tiles); !size_workspace(w); block(w, d->groups, tiles)) {
-        if (--tiles == 0) return false;
+        if (--tiles < w->dilation) return false;
     }
     if (!cp_mul(w->areas_a_group, d->groups, &w->areas) || !cp_mul(w->areas, w->panel_tasks, &w->tasks)) return false;
     /* Few areas differ in size; weights from memory are best used for all areas at the same time. */
@@ -189,25 +199,32 @@ typedef struct rectangle {
     int64_t row, column, rows, columns; /* in tiles */
 } rectangle;
 
-/* The part of an area that begins with `tile`: whole rows of tiles, or some tiles of one. */
+/* The part of an area that begins with `tile`: whole rows of tiles of a phase, or some tiles of one. */
 static rectangle part_of(const cp_winograd *w, const area *a, int64_t tile) {
-    const int64_t row = tile / w->tile_columns, column = tile % w->tile_columns, rows = (a->end - tile) / w->tile_columns;
+    const int64_t row = tile / w->tile_columns, column = tile % w->tile_columns, of_phase = w->phase_rows - row % w->phase_rows;
+    const int64_t rows = CP_MIN((a->end - tile) / w->tile_columns, of_phase);
     if (column == 0 && rows > 0) return (rectangle){row, 0, rows, w->tile_columns};
     return (rectangle){row, column, 1, CP_MIN(a->end - tile, w->tile_columns - column)};
 }
 
-/* An area that is a rectangle, or the rows of tiles in which it lies. */
+/* An area that is a rectangle, or the rows of tiles in which it lies; of a single phase of rows. */
 static rectangle bounds_of(const cp_winograd *w, const area *a) {
     const rectangle part = part_of(w, a, a->first);
     if (part.rows * part.columns == a->end - a->first) return part;
     return (rectangle){part.row, 0, cp_ceil_div(a->end, w->tile_columns) - part.row, w->tile_columns};
 }
 
+/* Rows of dst of a phase. */
+static int64_t phase_height(const cp_winograd *w, const cp_conv2d_run *r, int64_t phase) {
+    return cp_ceil_div(r->dst.height - phase, w->row_phases);
+}
+
 /* A part of an area, to where its tiles are in v. */
 static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, const rectangle *part, float *x,
                             float *v) {
     const convpool_conv2d_desc *d = r->desc;
-    const int64_t i = part->row * w->step, j = part->column * w->step;
+    const int64_t phase = part->row / w->phase_rows, i = part->row % w->phase_rows * w->step, j = part->column * w->step;
+    const int64_t height = phase_height(w, r, phase), width = (r->dst.width - 1) * d->stride_w + (w->taps - 1) * w->dilation + 1;
     cp_conv2d_pack pack = {
         .src = (const float *)r->src.data + a->image * r->src.strides.batch,
         .layout = d->src_layout,
@@ -217,16 +234,17 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
         .iw = d->iw,
         .block = CP_PANEL,
         .pitch = CP_PANEL,
-        .row = i - d->pad_top,
-        .row_step = 1,
+        .row = i * d->dilation_h + phase - d->pad_top,
+        .row_step = d->dilation_h,
         .column = j - d->pad_left,
-        .rows = CP_MIN(reach(w, part->rows), (r->dst.height - 1) * d->stride_h + w->taps - i),
-        .columns = CP_MIN(reach(w, part->columns), (r->dst.width - 1) * d->stride_w + w->taps - j),
+        .rows = CP_MIN(reach_rows(w, part->rows), (height - 1) * d->stride_h + w->taps - i),
+        .columns = CP_MIN(reach_columns(w, part->columns), width - j),
         .dst = x,
     };
     cp_winograd_input input = {
         .step = w->step,
         .side = w->side,
+        .dilation = w->dilation,
         .x = x,
         .rows = pack.rows,
         .columns = pack.columns,
@@ -247,10 +265,10 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
 static cp_fetch fetch_input(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t part, int64_t parts) {
     const rectangle b = bounds_of(w, a);
     const int64_t i = b.row * w->step - r->desc->pad_top, j = b.column * w->step - r->desc->pad_left;
-    const int64_t row_end = CP_MIN(i + reach(w, b.rows), r->src.height), row = CP_MAX(0, i + w->side - w->step);
-    const int64_t column_end = CP_MIN(j + reach(w, b.columns), r->src.width), column = CP_MAX(0, j);
+    const int64_t row_end = CP_MIN(i + reach_rows(w, b.rows), r->src.height), row = CP_MAX(0, i + w->side - w->step);
+    const int64_t column_end = CP_MIN(j + reach_columns(w, b.columns), r->src.width), column = CP_MAX(0, j);
     const int64_t first = part * w->group_in / parts, end = (part + 1) * w->group_in / parts;
-    if (row >= row_end || column >= column_end) return (cp_fetch){0};
+    if (w->row_phases > 1 || row >= row_end || column >= column_end) return (cp_fetch){0};
     return cp_fetch_of(&r->src, a->image, a->group * w->group_in + first, end - first, row, row_end, column, column_end);
 }
 
@@ -258,6 +276,7 @@ static cp_fetch fetch_input(const cp_winograd *w, const cp_conv2d_run *r, const 
 static cp_fetch fetch_output(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t channel, int64_t channels) {
     const rectangle b = bounds_of(w, a);
     const int64_t i = b.row * w->tile, j = b.column * w->tile;
+    if (w->row_phases > 1) return (cp_fetch){0};
     return cp_fetch_of(&r->dst, a->image, channel, channels, i, CP_MIN(i + b.rows * w->tile, r->dst.height), j,
                        CP_MIN(j + b.columns * w->tile, r->dst.width));
 }
@@ -266,11 +285,13 @@ static cp_fetch fetch_output(const cp_winograd *w, const cp_conv2d_run *r, const
 static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const area *a, const rectangle *part, int64_t panel,
                              const float *m, float *acc) {
     const convpool_conv2d_desc *d = r->desc;
-    const int64_t i = part->row * w->tile, j = part->column * w->tile, channel = panel * CP_PANEL;
+    const int64_t phase = part->row / w->phase_rows, row = part->row % w->phase_rows * w->tile, channel = panel * CP_PANEL;
+    const int64_t i = row * w->row_phases + phase, j = part->column * w->tile;
     const cp_tensor *dst = &r->dst, *residual = &r->residual;
     cp_winograd_output output = {
         .tile = w->tile,
         .sums = w->sums,
+        .dilation = w->dilation,
         .m = m,
         .m_point = w->m_point,
         .tile_rows = part->rows,
@@ -279,7 +300,7 @@ static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const
         .acc = acc,
     };
     output.finish = (cp_conv2d_finish){
-        .rows = CP_MIN(part->rows * w->tile, dst->height - i),
+        .rows = CP_MIN(part->rows * w->tile, phase_height(w, r, phase) - row),
         .columns = CP_MIN(part->columns * w->tile, dst->width - j),
         .channel = a->group * w->group_out + channel,
         .channels = CP_MIN(CP_PANEL, w->group_out - channel),
@@ -289,9 +310,11 @@ static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const
         .activation = r->activation,
     };
     cp_conv2d_finish *finish = &output.finish;
+    finish->dst_strides.row *= w->row_phases;
     finish->spare = cp_spare_channels(d->dst_layout, d->out_channels, finish->channel + finish->channels);
     if (residual->data != NULL) {
         finish->residual_strides = residual->strides;
+        finish->residual_strides.row *= w->row_phases;
         finish->residual = (const float *)residual->data + a->image * residual->strides.batch + i * residual->strides.row +
                            j * residual->strides.column;
     }

@@ -11,15 +11,15 @@ namespace ConvPool.Tests;
 /// </summary>
 public sealed class FastModeTests(ITestOutputHelper output)
 {
-    private static readonly Gen<(int Kernel, int Stride, convpool_algorithm Algorithm)> Kernels = Gen.OneOf(
+    private static readonly Gen<(int Size, int Stride, int Dilation, convpool_algorithm Algorithm)> Kernels = Gen.OneOf(
         Gen.Select(
-            Gen.Const(3), Gen.Int[1, 2],
+            Gen.Const(3), Gen.Int[1, 2], Gen.Const(1),
             Gen.OneOf(
                 convpool_algorithm.CONVPOOL_ALGORITHM_AUTO,
                 convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2,
                 convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_4X4)),
         Gen.Select(
-            Gen.Const(5), Gen.Const(1),
+            Gen.OneOf(Gen.Const(3), Gen.Const(5)), Gen.Const(1), Gen.Int[1, 3],
             Gen.OneOf(convpool_algorithm.CONVPOOL_ALGORITHM_AUTO, convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2)));
 
     private static readonly Gen<(int Input, int Before, int After)> Axes = Gen.Select(Gen.Int[1, 14], Gen.Int[0, 3], Gen.Int[0, 4]);
@@ -137,16 +137,18 @@ public sealed class FastModeTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData(Algorithm.Winograd2x2, 3, 1)]
-    [InlineData(Algorithm.Winograd2x2, 3, 2)]
-    [InlineData(Algorithm.Winograd2x2, 5, 1)]
-    [InlineData(Algorithm.Winograd4x4, 3, 1)]
-    [InlineData(Algorithm.Winograd4x4, 3, 2)]
-    public void What_is_not_finite_stays_in_the_tiles_that_read_it(Algorithm algorithm, int kernel, int stride)
+    [InlineData(Algorithm.Winograd2x2, 3, 1, 1)]
+    [InlineData(Algorithm.Winograd2x2, 3, 2, 1)]
+    [InlineData(Algorithm.Winograd2x2, 3, 1, 2)]
+    [InlineData(Algorithm.Winograd2x2, 5, 1, 1)]
+    [InlineData(Algorithm.Winograd4x4, 3, 1, 1)]
+    [InlineData(Algorithm.Winograd4x4, 3, 2, 1)]
+    [InlineData(Algorithm.Winograd4x4, 3, 1, 3)]
+    public void What_is_not_finite_stays_in_the_tiles_that_read_it(Algorithm algorithm, int kernel, int stride, int dilation)
     {
         Assert.SkipUnless(Engine.Default is NativeEngine, "Managed code has the direct family alone.");
         var tile = algorithm == Algorithm.Winograd2x2 ? 2 : 4;
-        var axis = new Axis(19, kernel, stride, 1, kernel / 2, kernel / 2);
+        var axis = new Axis(19, kernel, stride, dilation, kernel / 2, kernel / 2);
         var random = new Random(kernel + tile);
         foreach (var engine in Engine.All.Where(engine => engine is NativeEngine))
         {
@@ -207,10 +209,11 @@ public sealed class FastModeTests(ITestOutputHelper output)
     }
 
     private static Axis AxisOf(
-        (int Input, int Before, int After) axis, (int Size, int Stride, convpool_algorithm Algorithm) kernel, convpool_border border)
+        (int Input, int Before, int After) axis, (int Size, int Stride, int Dilation, convpool_algorithm Algorithm) kernel,
+        convpool_border border)
     {
-        var input = Math.Max(axis.Input, kernel.Size - axis.Before - axis.After);
-        return Conv2DCase.Fit(new Axis(input, kernel.Size, kernel.Stride, 1, axis.Before, axis.After), border);
+        var input = Math.Max(axis.Input, ((kernel.Size - 1) * kernel.Dilation) + 1 - axis.Before - axis.After);
+        return Conv2DCase.Fit(new Axis(input, kernel.Size, kernel.Stride, kernel.Dilation, axis.Before, axis.After), border);
     }
 
     private void Compare(Conv2DCase conv)

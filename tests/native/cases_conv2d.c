@@ -299,7 +299,7 @@ conv2d_case conv2d_case_make(uint64_t seed, uint64_t number) {
     return c;
 }
 
-/* From here on every sixth case is wide, another has many output channels, and many of 3x3 have stride 2. */
+/* From here on every sixth case is wide, another has many output channels, and many have stride 2 or are dilated. */
 enum { FIRST_LATER = 500 };
 
 conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
@@ -329,7 +329,7 @@ conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
         c.dst_layout = rng_range(&r, 0, 2);
         random_rest(&r, &c);
         c.stride_h = c.stride_w = c.kh == 3 && number >= FIRST_LATER && number % 4 == 1 ? 2 : 1;
-        c.dilation_h = c.dilation_w = 1;
+        if (number < FIRST_LATER || number % 4 != 2) c.dilation_h = c.dilation_w = 1;
         if (c.weight_values == VALUES_SPRINKLED) c.weight_values = VALUES_NORMAL;
         c.numerics = CONVPOOL_NUMERICS_FAST;
         c.algorithm = c.kh == 5 || c.in_channels == c.groups || rng_chance(&r, 40) ? CONVPOOL_ALGORITHM_WINOGRAD_2X2

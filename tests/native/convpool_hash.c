@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LISTED_OF_EACH = 120, LISTED_WINOGRAD = 110, LISTED = 2 * LISTED_OF_EACH + LISTED_WINOGRAD, LIST_SEED = 2024 };
+enum { LISTED_OF_EACH = 120, LISTED_WINOGRAD = 120, LISTED = 2 * LISTED_OF_EACH + LISTED_WINOGRAD, LIST_SEED = 2024 };
 
 static bool is_conv2d(int number) { return number < LISTED_OF_EACH || number >= 2 * LISTED_OF_EACH; }
 
@@ -32,8 +32,11 @@ static void make(int number, char name[16], char text[CASE_TEXT_SIZE]) {
         conv2d_case_text(&c, text);
         snprintf(name, 16, "conv2d-%03d", within);
     } else if (number >= 2 * LISTED_OF_EACH) {
-        const int drawn = within < 60 ? within * 5 : within < 90 ? within * 5 + 3 : 501 + (within - 90) * 20;
-        conv2d_case c = winograd_case_make(LIST_SEED, (uint64_t)drawn); /* 3x3, 5x5, 3x3 of stride 2 */
+        const int drawn = within < 60    ? within * 5
+                          : within < 90  ? within * 5 + 3
+                          : within < 110 ? 501 + (within - 90) * 20
+                                         : 502 + (within - 110) * 20;
+        conv2d_case c = winograd_case_make(LIST_SEED, (uint64_t)drawn); /* 3x3, 5x5, stride 2, dilated */
         if (c.batch == 0) c.batch = 1;
         conv2d_problem_make(&conv, &c);
         conv2d_case_text(&c, text);

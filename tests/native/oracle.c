@@ -224,14 +224,18 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
     const convpool_strides rs = strides_or_dense(args->residual_strides, desc->dst_layout, desc->out_channels, oh, ow);
     const int64_t channels = desc->in_channels / desc->groups, outputs = desc->out_channels / desc->groups;
     const int64_t stored = stored_channels(desc->dst_layout, desc->out_channels);
-    const int64_t across = (ow + tile - 1) / tile, down = (oh + tile - 1) / tile;
+    /* Outputs i, i + dilation, .. are those of a tile; in each direction one begins at each of so many residues. */
+    const int64_t dh = desc->dilation_h, dw = desc->dilation_w, rows = (oh - 1) * stride + (taps - 1) * dh + 1;
+    const int64_t columns = (ow - 1) * stride + (taps - 1) * dw + 1;
+    const int64_t across = (ow + tile * dw - 1) / (tile * dw) * dw, down = (oh + tile * dh - 1) / (tile * dh) * dh;
     const float *src = args->src, *residual = args->residual;
     float *dst = args->dst;
     winograd_square *const all_v = malloc(2 * (size_t)channels * sizeof *all_v), *const all_u = all_v + channels;
     if (all_v == NULL) abort();
 
     for (int64_t at = 0; at < args->batch * stored * down * across; at++) {
-        const int64_t j = at % across * tile, i = at / across % down * tile, o = at / across / down % stored;
+        const int64_t tj = at % across, ti = at / across % down, o = at / across / down % stored;
+        const int64_t j = tj / dw * dw * tile + tj % dw, i = ti / dh * dh * tile + ti % dh;
         const int64_t n = at / across / down / stored;
         winograd_square m = {{0}};
         for (int64_t c = 0; c < channels && o < desc->out_channels; c++) {
@@ -240,9 +244,10 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
             memset(v, 0, sizeof(winograd_square));
             for (int y = 0; y < side; y++)
                 for (int x = 0; x < side; x++) {
-                    if (i * stride + y >= (oh - 1) * stride + taps || j * stride + x >= (ow - 1) * stride + taps) continue;
-                    const int64_t sy = border_index(desc->border, i * stride + y - desc->pad_top, desc->ih);
-                    const int64_t sx = border_index(desc->border, j * stride + x - desc->pad_left, desc->iw);
+                    const int64_t row = i * stride + y * dh, column = j * stride + x * dw;
+                    if (row >= rows || column >= columns) continue;
+                    const int64_t sy = border_index(desc->border, row - desc->pad_top, desc->ih);
+                    const int64_t sx = border_index(desc->border, column - desc->pad_left, desc->iw);
                     if (sy < 0 || sx < 0) continue;
                     v[y][x] = src[oracle_offset(desc->src_layout, &ss, n, o / outputs * channels + c, sy, sx)];
                 }
@@ -264,11 +269,12 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
             }
         for (int x = 0; x < side; x++) winograd_output_line(&m[0][x], WINOGRAD_SIDE, tile, side);
         for (int y = 0; y < tile; y++) winograd_output_line(m[y], 1, tile, side);
-        for (int y = 0; y < tile && i + y < oh; y++)
-            for (int x = 0; x < tile && j + x < ow; x++) {
+        for (int y = 0; y < tile && i + y * dh < oh; y++)
+            for (int x = 0; x < tile && j + x * dw < ow; x++) {
+                const int64_t row = i + y * dh, column = j + x * dw;
                 float sum = m[y][x] + (bias && o < desc->out_channels ? bias[o] : 0.0f);
-                if (residual && o < desc->out_channels) sum += residual[oracle_offset(desc->dst_layout, &rs, n, o, i + y, j + x)];
-                dst[oracle_offset(desc->dst_layout, &ds, n, o, i + y, j + x)] =
+                if (residual && o < desc->out_channels) sum += residual[oracle_offset(desc->dst_layout, &rs, n, o, row, column)];
+                dst[oracle_offset(desc->dst_layout, &ds, n, o, row, column)] =
                     o < desc->out_channels ? oracle_activation(desc, sum) : 0.0f;
             }
     }

@@ -39,17 +39,20 @@ static double exact(const conv2d_problem *p, const float *weights, const float *
     const convpool_conv2d_desc *d = &p->desc;
     const int64_t tile = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 ? 2 : 4, channels = d->in_channels / d->groups;
     const int64_t taps = d->kh, stride = d->stride_h, side = (tile - 1) * stride + taps;
-    const int64_t n = place[0], o = place[1], i = place[2] * stride, j = place[3] * stride;
-    const int64_t top = place[2] / tile * tile * stride, left = place[3] / tile * tile * stride;
-    const int64_t bottom = (p->dst.h - 1) * stride + taps, right = (p->dst.w - 1) * stride + taps;
+    const int64_t n = place[0], o = place[1], dh = d->dilation_h, dw = d->dilation_w;
+    const int64_t top = (place[2] / (tile * dh) * tile * dh + place[2] % dh) * stride; /* of the tile */
+    const int64_t left = (place[3] / (tile * dw) * tile * dw + place[3] % dw) * stride;
+    const int64_t i = (place[2] * stride - top) / dh, j = (place[3] * stride - left) / dw; /* of the output's cells in it */
+    const int64_t bottom = (p->dst.h - 1) * stride + (taps - 1) * dh + 1, right = (p->dst.w - 1) * stride + (taps - 1) * dw + 1;
     double sum = bias ? (double)bias[o] : 0.0;
     double all_x = 0.0, all_w = 0.0;
     scale->of_each = 0.0;
     for (int64_t c = 0; c < channels; c++) {
         double most = 0.0, size = 0.0;
-        for (int64_t y = top; y < top + side && y < bottom; y++)
-            for (int64_t x = left; x < left + side && x < right; x++) {
-                const int64_t sy = cell(d->border, y - d->pad_top, d->ih), sx = cell(d->border, x - d->pad_left, d->iw);
+        for (int64_t y = 0; y < side && top + y * dh < bottom; y++)
+            for (int64_t x = 0; x < side && left + x * dw < right; x++) {
+                const int64_t sy = cell(d->border, top + y * dh - d->pad_top, d->ih);
+                const int64_t sx = cell(d->border, left + x * dw - d->pad_left, d->iw);
                 if (sy < 0 || sx < 0) continue;
                 const double value = (double)at(&p->src, n, o / (d->out_channels / d->groups) * channels + c, sy, sx);
                 most = fmax(most, fabs(value));
@@ -148,8 +151,7 @@ static void test_choice(tally *t, const options *o) {
         forced.algorithm = (convpool_algorithm)algorithm;
         tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_OK && info.algorithm == forced.algorithm, "Winograd is forced");
         tally_expect(t, o, info.workspace_bytes <= 2 << 20, "a workspace is at most 2 MiB");
-        int64_t *const fields[] = {&forced.kh,       &forced.kw,         &forced.stride_h,
-                                   &forced.stride_w, &forced.dilation_h, &forced.dilation_w};
+        int64_t *const fields[] = {&forced.kh, &forced.kw, &forced.stride_h, &forced.stride_w};
         for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
             const int64_t before = *fields[i];
             *fields[i] = 2;
@@ -165,6 +167,18 @@ static void test_choice(tally *t, const options *o) {
                              "of strides above 1 only 2 of 3x3 is served");
             }
         }
+        forced = layer;
+        forced.algorithm = (convpool_algorithm)algorithm;
+        forced.dilation_h = 2;
+        tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_OK, "a dilated kernel is served");
+        forced.stride_h = forced.stride_w = 2;
+        tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "but not with stride 2");
+        forced = layer;
+        forced.algorithm = (convpool_algorithm)algorithm;
+        forced.pad_left = forced.pad_right = forced.dilation_w = 28;
+        tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_OK, "columns 28 apart are served");
+        forced.pad_left = forced.pad_right = forced.dilation_w = 29;
+        tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "columns 29 apart are not");
         forced = layer;
         forced.algorithm = (convpool_algorithm)algorithm;
         forced.numerics = CONVPOOL_NUMERICS_STRICT;

@@ -177,16 +177,17 @@ static CP_INLINE void winograd_output_line(const vw *m, vw *y, const int tile, c
     y[3] = vw_fma1(difference_b, winograd_b3, vw_fma1(difference_a, winograd_a3, m[5]));
 }
 
-/* CP_WIDE channels of one tile whose first pixel is x. `rows` and `columns` of it and `channels` exist; with `whole` all do. */
+/* CP_WIDE channels of one tile whose first pixel is x. `rows` from there on, `columns` and `channels` exist; with `whole` all of
+ * the tile do. */
 static CP_INLINE void winograd_input_tile(const cp_winograd_input *a, const float *x, int64_t rows, int64_t columns,
-                                          int64_t channels, float *v, const int side, const bool whole) {
+                                          int64_t channels, float *v, const int side, const int64_t dilation, const bool whole) {
     vw half[WINOGRAD_SIDE][WINOGRAD_SIDE];
     for (int j = 0; j < side; j++) {
         vw d[WINOGRAD_SIDE], t[WINOGRAD_SIDE];
         CP_UNROLL
         for (int i = 0; i < side; i++) {
-            const float *pixel = x + (i * a->columns + j) * CP_PANEL;
-            d[i] = whole ? vw_load(pixel) : i < rows && j < columns ? vw_loadn(pixel, channels) : vw_zero();
+            const float *pixel = x + (i * a->columns + j * dilation) * CP_PANEL;
+            d[i] = whole ? vw_load(pixel) : i < rows && j * dilation < columns ? vw_loadn(pixel, channels) : vw_zero();
         }
         winograd_input_line(d, t, side);
         CP_UNROLL
@@ -200,20 +201,21 @@ static CP_INLINE void winograd_input_tile(const cp_winograd_input *a, const floa
     }
 }
 
-static CP_INLINE void winograd_input_tiles(const cp_winograd_input *a, const int side) {
+static CP_INLINE void winograd_input_tiles(const cp_winograd_input *a, const int side, const int64_t dilation) {
     float *v = a->v;
     for (int64_t ti = 0; ti < a->tile_rows; ti++) {
         const int64_t rows = a->rows - ti * a->step;
         for (int64_t tj = 0; tj < a->tile_columns; tj++, v += CP_PANEL) {
-            const int64_t columns = a->columns - tj * a->step;
-            const float *x = a->x + (ti * a->step * a->columns + tj * a->step) * CP_PANEL;
-            if (a->channels == CP_PANEL && rows >= side && columns >= side) {
+            const int64_t phase = tj % dilation, first = (tj - phase) * a->step + phase;
+            const int64_t columns = a->columns - first;
+            const float *x = a->x + (ti * a->step * a->columns + first) * CP_PANEL;
+            if (a->channels == CP_PANEL && rows >= side && columns > (side - 1) * dilation) {
                 for (int c = 0; c < CP_PANEL; c += CP_WIDE)
-                    winograd_input_tile(a, x + c, rows, columns, CP_WIDE, v + c, side, true);
+                    winograd_input_tile(a, x + c, rows, columns, CP_WIDE, v + c, side, dilation, true);
                 continue;
             }
             for (int64_t c = 0; c < a->channels; c += CP_WIDE) {
-                winograd_input_tile(a, x + c, rows, columns, CP_MIN(CP_WIDE, a->channels - c), v + c, side, false);
+                winograd_input_tile(a, x + c, rows, columns, CP_MIN(CP_WIDE, a->channels - c), v + c, side, dilation, false);
             }
         }
     }
@@ -221,13 +223,17 @@ static CP_INLINE void winograd_input_tiles(const cp_winograd_input *a, const int
 
 static void CP_NAME(winograd_input)(const cp_winograd_input *a) {
     if (a->side == 9) {
-        winograd_input_tiles(a, 9);
+        winograd_input_tiles(a, 9, 1);
     } else if (a->side == 5) {
-        winograd_input_tiles(a, 5);
+        winograd_input_tiles(a, 5, 1);
+    } else if (a->side == 4 && a->dilation == 1) {
+        winograd_input_tiles(a, 4, 1);
     } else if (a->side == 4) {
-        winograd_input_tiles(a, 4);
+        winograd_input_tiles(a, 4, a->dilation);
+    } else if (a->dilation == 1) {
+        winograd_input_tiles(a, 6, 1);
     } else {
-        winograd_input_tiles(a, 6);
+        winograd_input_tiles(a, 6, a->dilation);
     }
 }
 
@@ -351,9 +357,9 @@ static void CP_NAME(winograd_multiply)(const cp_winograd_multiply *a) {
     }
 }
 
-/* CP_WIDE output channels of one tile; `rows` and `columns` of it are wanted. */
+/* CP_WIDE output channels of one tile; of its rows and of the columns from there on so many are wanted. */
 static CP_INLINE void winograd_output_tile(const cp_winograd_output *a, const float *m, vw bias, int64_t rows, int64_t columns,
-                                           float *acc, const int tile, const int sums) {
+                                           float *acc, const int tile, const int sums, const int64_t dilation) {
     vw half[WINOGRAD_SIDE][WINOGRAD_SIDE];
     for (int j = 0; j < sums; j++) {
         vw d[WINOGRAD_SIDE], y[WINOGRAD_SIDE];
@@ -368,26 +374,27 @@ static CP_INLINE void winograd_output_tile(const cp_winograd_output *a, const fl
         winograd_output_line(half[i], y, tile, sums);
         CP_UNROLL
         for (int j = 0; j < tile; j++) {
-            if (j < columns) vw_store(acc + (i * a->finish.columns + j) * CP_PANEL, vw_add(y[j], bias));
+            if (j * dilation < columns) vw_store(acc + (i * a->finish.columns + j * dilation) * CP_PANEL, vw_add(y[j], bias));
         }
     }
 }
 
 /* Finished a row of tiles at a time, while its pixels are in L1. */
-static CP_INLINE void winograd_output_tiles(const cp_winograd_output *a, const int tile, const int sums) {
+static CP_INLINE void winograd_output_tiles(const cp_winograd_output *a, const int tile, const int sums, const int64_t dilation) {
     cp_conv2d_finish finish = a->finish;
     const float *m = a->m;
     finish.acc = a->acc;
     for (int64_t i = 0; i < a->finish.rows; i += tile) {
         finish.rows = CP_MIN(tile, a->finish.rows - i);
         for (int64_t tj = 0; tj < a->tile_columns; tj++, m += CP_PANEL) {
-            const int64_t columns = CP_MIN(tile, finish.columns - tj * tile);
+            const int64_t phase = tj % dilation, first = (tj - phase) * tile + phase;
+            const int64_t columns = CP_MIN((tile - 1) * dilation + 1, finish.columns - first);
             for (int c = 0; c < CP_PANEL; c += CP_WIDE) {
-                float *acc = a->acc + tj * tile * CP_PANEL + c;
-                if (finish.rows == tile && columns == tile) {
-                    winograd_output_tile(a, m + c, vw_load(a->bias + c), tile, tile, acc, tile, sums);
+                float *acc = a->acc + first * CP_PANEL + c;
+                if (finish.rows == tile && columns == (tile - 1) * dilation + 1) {
+                    winograd_output_tile(a, m + c, vw_load(a->bias + c), tile, columns, acc, tile, sums, dilation);
                 } else {
-                    winograd_output_tile(a, m + c, vw_load(a->bias + c), finish.rows, columns, acc, tile, sums);
+                    winograd_output_tile(a, m + c, vw_load(a->bias + c), finish.rows, columns, acc, tile, sums, dilation);
                 }
             }
         }
@@ -399,14 +406,18 @@ static CP_INLINE void winograd_output_tiles(const cp_winograd_output *a, const i
 
 static void CP_NAME(winograd_output)(const cp_winograd_output *a) {
     if (a->sums == 7) {
-        winograd_output_tiles(a, 4, 7);
+        winograd_output_tiles(a, 4, 7, 1);
     } else if (a->sums == 3) {
-        winograd_output_tiles(a, 2, 3);
+        winograd_output_tiles(a, 2, 3, 1);
+    } else if (a->sums == 4 && a->dilation == 1) {
+        winograd_output_tiles(a, 2, 4, 1);
     } else if (a->sums == 4) {
-        winograd_output_tiles(a, 2, 4);
+        winograd_output_tiles(a, 2, 4, a->dilation);
     } else if (a->tile == 2) {
-        winograd_output_tiles(a, 2, 6);
+        winograd_output_tiles(a, 2, 6, a->dilation);
+    } else if (a->dilation == 1) {
+        winograd_output_tiles(a, 4, 6, 1);
     } else {
-        winograd_output_tiles(a, 4, 6);
+        winograd_output_tiles(a, 4, 6, a->dilation);
     }
 }

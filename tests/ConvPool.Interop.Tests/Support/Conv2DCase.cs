@@ -47,12 +47,16 @@ internal readonly record struct Axis(int Input, int Kernel, int Stride, int Dila
         }
     }
 
-    /// <summary>The cells of the image that a tile of outputs reads, output i among them. Tiles of several have dilation 1.</summary>
+    /// <summary>
+    /// The cells of the image that a tile of outputs reads, output i among them. Those of a tile are a dilation apart; tiles of
+    /// several have stride or dilation 1.
+    /// </summary>
     public IEnumerable<int> TileTaps(long i, int tile, convpool_border border)
     {
-        var (input, dilation, first) = (Input, Dilation, (int)(i / tile * tile));
+        var (input, dilation, first) = (Input, Dilation, (int)((i / (tile * Dilation) * tile * Dilation) + (i % Dilation)));
+        var outputs = Math.Min(tile, (Output - first + dilation - 1) / dilation);
         var begin = (first * Stride) - PadBefore;
-        return Enumerable.Range(0, ((Math.Min(tile, Output - first) - 1) * Stride) + Kernel)
+        return Enumerable.Range(0, ((outputs - 1) * Stride) + Kernel)
             .Select(tap => Cell(begin + (tap * dilation)))
             .Where(cell => cell >= 0);
 
