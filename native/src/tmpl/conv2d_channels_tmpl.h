@@ -108,12 +108,12 @@ static CP_INLINE void conv2d_finish_block(const cp_conv2d_finish *a, const float
     }
 }
 
-/* Pixels of a row of 8 planes, clipped, CP_WIDE at a time, as many as that allows; returns how many. Without a residual, which dst
- * may be itself, the last vector overlaps the one before. */
+/* Pixels of a row of 8 planes, clipped, CP_WIDE at a time, where there are as many; the last vector overlaps the one before.
+ * Returns how many. */
 static CP_INLINE int64_t conv2d_finish_clipped(const float *acc, float *dst, int64_t plane, const float *residual,
                                                int64_t residual_plane, int64_t pixels, vw lo, vw hi) {
-    int64_t end = 0;
-    while (end < pixels && (end + CP_WIDE <= pixels || (residual == NULL && end > 0))) {
+    if (pixels < CP_WIDE) return 0;
+    for (int64_t end = 0; end < pixels; end += CP_WIDE) {
         const int64_t j = CP_MIN(end, pixels - CP_WIDE);
         vw t[8];
         vw_load_transposed(acc + j * CP_PANEL, CP_PANEL, t);
@@ -122,9 +122,8 @@ static CP_INLINE int64_t conv2d_finish_clipped(const float *acc, float *dst, int
             if (residual != NULL) t[k] = vw_add(t[k], vw_load(residual + k * residual_plane + j));
             vw_store(dst + k * plane + j, vw_clip(t[k], lo, hi));
         }
-        end = j + CP_WIDE;
     }
-    return end;
+    return pixels;
 }
 
 /* `pixels` of a row of NCHW, 8 planes at a time, so that the lines of the cache that are being filled are few: planes that lie a
