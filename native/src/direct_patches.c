@@ -14,7 +14,7 @@ typedef struct patches_columns {
 static patches_columns columns_of(const cp_direct *p, int64_t outputs) {
     const convpool_conv2d_desc *d = p->desc;
     patches_columns columns = {.reach = cp_reach(outputs, d->stride_w, d->kw, d->dilation_w)};
-    columns.width = d->kw == 1 ? (columns.reach - 1) / d->stride_w + 1 : cp_ceil_div(columns.reach, d->stride_w);
+    columns.width = cp_ceil_div(columns.reach, d->stride_w);
     columns.pitch = columns.width;
     if (outputs % CP_PANEL == 0) {
         columns.pitch = cp_ceil_div(columns.width, LINE) * LINE; /* Rows are whole vectors: room between them costs nothing. */

@@ -113,7 +113,7 @@ static void patches_fill(const cp_conv2d_patches *a, const patches_rows *rows, b
 
 /* A row of zeros. */
 static void patches_blank(const cp_conv2d_patches *a, float *to) {
-    const int64_t n = cp_ceil_div(a->layout.columns, a->layout.phases);
+    const int64_t n = cp_ceil_div(a->layout.columns, a->call.desc->stride_w);
     for (int64_t c = 0; c < a->in_channels; c++, to += a->layout.plane) {
         for (int64_t f = 0; f < a->layout.phases; f++) {
             memset(to + f * a->layout.phase, 0, (size_t)n * sizeof(float));
