@@ -224,7 +224,7 @@ public sealed class FastModeTests(ITestOutputHelper output)
         foreach (var engine in Engine.All.Where(engine => engine is NativeEngine && engine != Engine.Default))
         {
             RequireOk(problem.Run(engine, desc, problem.Actual, 1, out var otherPlan));
-            Assert.Equal(plan.algorithm, otherPlan.algorithm);
+            Assert.Equal(FamilyOf(plan), FamilyOf(otherPlan));
             var difference = problem.Actual.Difference(problem.Expected, Bits.Same);
             Assert.True(difference is null, $"{engine.Name}, {difference}; {conv}");
         }
@@ -255,6 +255,12 @@ public sealed class FastModeTests(ITestOutputHelper output)
         ReadOnlySpan<float> Part(float[] tensor, int image) =>
             tensor.AsSpan(tensor.Length / conv.Batch * image, tensor.Length / conv.Batch);
     }
+
+    /// <summary>The two direct algorithms give the same bits: which one is faster depends on the width of vectors.</summary>
+    private static convpool_algorithm FamilyOf(in convpool_plan_info plan) =>
+        plan.algorithm == convpool_algorithm.CONVPOOL_ALGORITHM_DIRECT_WIDTH
+            ? convpool_algorithm.CONVPOOL_ALGORITHM_DIRECT_CHANNELS
+            : plan.algorithm;
 
     private static void RequireOk(convpool_status status) => Assert.Equal(convpool_status.CONVPOOL_STATUS_OK, status);
 }
