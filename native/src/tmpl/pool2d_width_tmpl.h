@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Pooling on planes, lanes along the width: small windows by their own kernels, and any other window, 4 rows x 8 outputs at a time
- * without constant sizes; strides above 2 go element by element at the edges. */
+ * without constant sizes. */
 
 /* For n columns from j on, the cells of each window's row that count in an average's divisor. */
 static v8 pool2d_cells(const convpool_pool2d_desc *d, int64_t j, int64_t n) {
@@ -15,20 +15,73 @@ static CP_INLINE v8 pool2d_divisors(const convpool_pool2d_desc *d, const pool2d_
     return d->divisor_override > 0 ? v8_set1((float)d->divisor_override) : v8_if_less(cells, one, one, cells);
 }
 
+/* Adds to `row` the taps of 8 windows of a row of src, the first of which begins with column `left`. Up to 8 columns of each window
+ * are loaded and transposed. With `edge`, windows may cross the borders, and `n` are real. */
+static CP_INLINE v8 pool2d_width_strided(const convpool_pool2d_desc *d, const float *src, int64_t left, v8 row, int64_t n,
+                                         bool edge, const pool2d_op op) {
+    const v8 none = pool2d_start(op);
+    for (int64_t tap = 0; tap < d->kw;) {
+        const int64_t x = tap * d->dilation_w;
+        v8 columns[8];
+        CP_UNROLL
+        for (int k = 0; k < 8; k++) {
+            const int64_t at = edge && k >= n ? d->iw : left + x + k * d->stride_w;
+            columns[k] = none;
+            if (!edge) {
+                columns[k] = v8_load(src + at);
+            } else if (at > -8 && at < d->iw) {
+                columns[k] = window_load(src + at, v8_range(-at, d->iw - at), op == POOL2D_MAX ? &none : NULL);
+            }
+        }
+        v8_transpose(columns);
+        CP_UNROLL
+        for (int k = 0; k < 8; k++) {
+            if (tap == d->kw || tap * d->dilation_w - x != k) continue;
+            row = pool2d_step(op, row, columns[k]);
+            tap++;
+        }
+    }
+    return row;
+}
+static CP_NOINLINE v8 pool2d_strided_max(const convpool_pool2d_desc *d, const float *src, int64_t left, v8 row, int64_t n,
+                                         bool edge) {
+    return pool2d_width_strided(d, src, left, row, n, edge, POOL2D_MAX);
+}
+static CP_NOINLINE v8 pool2d_strided_sum(const convpool_pool2d_desc *d, const float *src, int64_t left, v8 row, int64_t n,
+                                         bool edge) {
+    return pool2d_width_strided(d, src, left, row, n, edge, POOL2D_SUM);
+}
+static CP_NOINLINE v8 pool2d_strided_sum_abs(const convpool_pool2d_desc *d, const float *src, int64_t left, v8 row, int64_t n,
+                                             bool edge) {
+    return pool2d_width_strided(d, src, left, row, n, edge, POOL2D_SUM_ABS);
+}
+static CP_NOINLINE v8 pool2d_strided_sum_squares(const convpool_pool2d_desc *d, const float *src, int64_t left, v8 row, int64_t n,
+                                                 bool edge) {
+    return pool2d_width_strided(d, src, left, row, n, edge, POOL2D_SUM_SQUARES);
+}
+
 /* `rows` x 8 outputs of a plane from (i, j) on, for any window. Each input row is reduced once for all outputs that need it, which
  * for several rows wants a dilation of 1. With `edge`, windows may cross the left and right border. */
 static CP_INLINE void pool2d_width_block(const cp_pool2d_band *a, const float *plane, int64_t i, int64_t j, v8 *acc, const int rows,
                                          const int64_t step, const pool2d_op op, const bool edge) {
     const convpool_pool2d_desc *d = a->desc;
     const int64_t left = j * step - d->pad_left, top = i * d->stride_h - d->pad_top, reach = (d->kh - 1) * d->dilation_h + 1;
+    const bool transposed = step > 2 && (edge || d->kw > 4);
     const v8 none = pool2d_start(op);
     CP_UNROLL
     for (int k = 0; k < rows; k++) acc[k] = none;
     for (int64_t line = 0; line < (rows - 1) * d->stride_h + reach; line += d->dilation_h) {
         if (top + line < 0 || top + line >= d->ih) continue;
-        const float *p = plane + (top + line) * a->src_strides.row + left;
+        const float *src = plane + (top + line) * a->src_strides.row, *p = transposed ? src : src + left;
         v8 row = none;
-        for (int64_t tx = 0, x = left; tx < d->kw; tx++, x += d->dilation_w, p += d->dilation_w) {
+        if (transposed) {
+            const int64_t n = CP_MIN(8, d->ow - j);
+            row = op == POOL2D_MAX       ? pool2d_strided_max(d, src, left, row, n, edge)
+                  : op == POOL2D_SUM     ? pool2d_strided_sum(d, src, left, row, n, edge)
+                  : op == POOL2D_SUM_ABS ? pool2d_strided_sum_abs(d, src, left, row, n, edge)
+                                         : pool2d_strided_sum_squares(d, src, left, row, n, edge);
+        }
+        for (int64_t tx = 0, x = left; !transposed && tx < d->kw; tx++, x += d->dilation_w, p += d->dilation_w) {
             const v8 v = edge ? window_load_edge(p, x, d->iw, step, op == POOL2D_MAX ? &none : NULL) : v8_load_step(p, step);
             row = pool2d_step(op, row, v);
         }
@@ -45,6 +98,7 @@ static CP_INLINE void pool2d_width_rows(const cp_pool2d_band *a, int64_t c, int6
                                         const int64_t step) {
     const convpool_pool2d_desc *d = a->desc;
     const int64_t last = d->iw - 1 - (d->kw - 1) * d->dilation_w + d->pad_left, n = CP_MIN(8, d->ow);
+    const int64_t spare = d->dilation_w == 1 ? -d->kw & 7 : 7; /* columns behind a window that are loaded, for strides above 2 */
     const int64_t begin = cp_ceil_div(d->pad_left, step), end = last < 0 ? 0 : last / step + 1;
     const float *plane = (const float *)a->src + c * a->src_strides.channel;
     float *dst = (float *)a->dst + c * a->dst_strides.channel + i * a->dst_strides.row;
@@ -52,18 +106,13 @@ static CP_INLINE void pool2d_width_rows(const cp_pool2d_band *a, int64_t c, int6
     for (int k = 0; k < rows; k++) y[k] = pool2d_rows(d, i + k);
     for (int64_t block = 0; block < d->ow; block += 8) {
         const int64_t j = CP_MIN(block, d->ow - n);
-        const bool inside = j >= begin && j + 8 <= end;
+        const bool inside = j >= begin && j + 8 <= end &&
+                            (step <= 2 || d->kw <= 4 || (j + 7) * step - d->pad_left + (d->kw - 1) * d->dilation_w + spare < d->iw);
         v8 acc[WINDOW_ROWS];
         if (inside) {
             pool2d_width_block(a, plane, i, j, acc, rows, step, op, false);
-        } else if (step <= 2) {
-            pool2d_width_block(a, plane, i, j, acc, rows, step, op, true);
         } else {
-            for (int64_t p = j; p < j + n; p++) {
-                const pool2d_axis x = pool2d_columns(d, p);
-                for (int k = 0; k < rows; k++) pool2d_element(a, c, i + k, p, &y[k], &x);
-            }
-            continue;
+            pool2d_width_block(a, plane, i, j, acc, rows, step, op, true);
         }
         const v8 columns = op != POOL2D_SUM ? v8_zero() : inside ? v8_set1((float)d->kw) : pool2d_cells(d, j, n);
         for (int k = 0; k < rows; k++) {
