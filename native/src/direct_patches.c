@@ -144,11 +144,11 @@ static double vectors_of(const cp_direct *p, double lanes) {
 }
 
 /* conv2d_patches does what the output channels need, at least 5 of them at a time, for all lanes, those between rows included, and
- * pays for filling each row of the band, for the copies that kernels of one tap want, for each line of weights that it waits for,
- * and for input beyond L1. */
+ * pays for filling each row of the band, which takes longer where the planes of groups exceed L3, for the copies that kernels of
+ * one tap want, for each line of weights that it waits for, and for input beyond L1. */
 double cp_patches_cost(const cp_direct *p, int64_t wide) {
     const convpool_conv2d_desc *d = p->desc;
-    const double l1 = 32 << 10;
+    const double l1 = 32 << 10, l3 = 8 << 20; /* a part of a usual L3 that nothing else takes */
     const double pixels = (double)p->oh * (double)p->ow, width = (double)p->ow, products = (double)p->products;
     const double outputs = CP_MAX(5, (double)p->group_out) / (double)CP_PANEL;
     const double lanes = vectors_of(p, (double)wide) * (double)wide / pixels;
@@ -158,7 +158,8 @@ double cp_patches_cost(const cp_direct *p, int64_t wide) {
     const double more_rows = (double)((d->kh - 1) * d->dilation_h) / CP_MAX(1, task_rows);
     const double rows = CP_MIN((double)d->kh, (double)d->stride_h + more_rows); /* of src for one of dst */
     const bool in_vectors = d->stride_w == 1 || d->stride_w == 2 || d->stride_w == 4;
-    const double band = (double)p->group_in * rows * (8 + (in_vectors ? 0.5 : 4.3) * columns) / width;
+    const bool far = d->groups > 1 && (double)d->in_channels * (double)d->ih * (double)d->iw * sizeof(float) > l3;
+    const double band = (double)p->group_in * rows * (8 + ((in_vectors ? 0.5 : 4.3) + (far ? 2 : 0)) * columns) / width;
     const double reads = (double)p->group_in * (double)d->kh * columns * sizeof(float) / l1;
     const double waits = (reads > 1 ? 0.07 * reads : 0) + 5 / pixels;
     return outputs * (lanes * (products + 8) + products * waits) + copies * products + band;

@@ -88,12 +88,13 @@ static double bound(const cp_winograd *w) {
 
 /* Cost of a group, in pairs of vector FMAs like that of the direct algorithms. Constants are fitted to 1413 layers of 4x4 to
  * 112x112 pixels, 4 to 512 channels and 1 to 32 groups on Zen 5, AVX2 and AVX-512 together: the choice was within 10% of the best
- * on all but 1.9% and 1.4% of them; those of stride 2 to 97 more, on all but one and two of them. */
+ * on all but 1.9% and 1.4% of them; those of stride 2 to 101 more, on all but three and one of them. */
 static double cost(const cp_winograd *w) {
-    /* Pairs in which 16 weights come from beyond L2 and from beyond half of a usual L3; of a task. */
+    /* Pairs in which 16 weights come from beyond L2 and from beyond half of a usual L3, twice that for stride 2; of a task. */
     const double far = 6, farther = 8, task = 990;
     const double areas = (double)w->areas_a_group, tiles = (double)(w->tile_rows * w->tile_columns);
-    const double fetch = w->weights_bytes > L3_BYTES ? farther : w->weights_bytes > CP_L2_BYTES ? far : 0;
+    const double comes = w->weights_bytes > L3_BYTES ? farther : w->weights_bytes > CP_L2_BYTES ? far : 0;
+    const double fetch = comes * (double)w->transforms->stride;
     const double waits = 5 * CP_MAX(1, ceil(tiles / areas / 8)); /* fewer than 5 tiles wait for each other */
     const double product = CP_MAX(CP_MAX(tiles / areas, fetch), waits);
     return areas * (task + (double)(w->panels * w->points * w->group_in) * product) +
@@ -153,7 +154,8 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
     /* Few areas differ in size; weights from memory are best used for all areas at the same time. */
     w->shares_first = w->areas < FEW_AREAS && w->weights_bytes <= L3_BYTES;
     w->error_bound = bound(w);
-    w->cost = cost(w) * (double)d->groups;
+    /* With stride 2 the few channels of a group are a little slower than the model of one group has it. */
+    w->cost = cost(w) * (double)d->groups * (d->groups > 1 && t->stride == 2 ? 1.08 : 1);
     return true;
 }
 
