@@ -179,6 +179,10 @@ static void test_choice(tally *t, const options *o) {
         tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_OK, "columns 28 apart are served");
         forced.pad_left = forced.pad_right = forced.dilation_w = 29;
         tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM, "columns 29 apart are not");
+        forced.pad_left = forced.pad_right = forced.dilation_w = 28;
+        forced.in_channels = 4096;
+        tally_expect(t, o, query(&forced, &info) == CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM,
+                     "nor 28 with a workspace for fewer tiles");
         forced = layer;
         forced.algorithm = (convpool_algorithm)algorithm;
         forced.numerics = CONVPOOL_NUMERICS_STRICT;
