@@ -36,8 +36,11 @@ public readonly record struct Activation
     /// <summary>y = x clip(x + 3, 0, 6) / 6 (Howard et al., MobileNetV3, 2019).</summary>
     public static Activation HardSwish => new(convpool_activation.CONVPOOL_ACTIVATION_HARD_SWISH);
 
-    /// <summary>y = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), the tanh form (Hendrycks and Gimpel, 2016).</summary>
-    public static Activation Gelu => new(convpool_activation.CONVPOOL_ACTIVATION_GELU_TANH);
+    /// <summary>
+    /// y = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel, 2016): what PyTorch and ONNX call GELU with
+    /// approximate = "tanh". Their default, by erf, differs from it by up to 5e-4.
+    /// </summary>
+    public static Activation GeluTanh => new(convpool_activation.CONVPOOL_ACTIVATION_GELU_TANH);
 
     internal convpool_activation Kind { get; }
 
@@ -74,13 +77,13 @@ public readonly record struct Activation
     public override string ToString() => Kind switch
     {
         convpool_activation.CONVPOOL_ACTIVATION_RELU => nameof(ReLU),
-        convpool_activation.CONVPOOL_ACTIVATION_CLIP => $"{nameof(Clip)}({Alpha}, {Beta})",
-        convpool_activation.CONVPOOL_ACTIVATION_LEAKY_RELU => $"{nameof(LeakyReLU)}({Alpha})",
+        convpool_activation.CONVPOOL_ACTIVATION_CLIP => FormattableString.Invariant($"{nameof(Clip)}({Alpha}, {Beta})"),
+        convpool_activation.CONVPOOL_ACTIVATION_LEAKY_RELU => FormattableString.Invariant($"{nameof(LeakyReLU)}({Alpha})"),
         convpool_activation.CONVPOOL_ACTIVATION_SIGMOID => nameof(Sigmoid),
         convpool_activation.CONVPOOL_ACTIVATION_TANH => nameof(Tanh),
         convpool_activation.CONVPOOL_ACTIVATION_SILU => nameof(SiLU),
         convpool_activation.CONVPOOL_ACTIVATION_HARD_SWISH => nameof(HardSwish),
-        convpool_activation.CONVPOOL_ACTIVATION_GELU_TANH => nameof(Gelu),
+        convpool_activation.CONVPOOL_ACTIVATION_GELU_TANH => nameof(GeluTanh),
         _ => nameof(None),
     };
 }

@@ -57,8 +57,9 @@ public static class ConvPoolRuntime
     /// <summary>File of the native library, null if there is none.</summary>
     public static string? NativeLibraryPath => NativeBackend.Path;
 
-    /// <summary>All of that in a line, or what is wrong with the native library.</summary>
+    /// <summary>All of that in a line, or why the native library cannot be used.</summary>
     public static string Describe() => NativeBackend.IsPresent
         ? NativeBackend.Mismatch ?? $"ConvPool native {NativeVersion}, {InstructionSet}, {NativeCompiler}, {NativeLibraryPath}"
-        : "ConvPool managed: no native library was found, so every layer computes as in NumericsMode.Strict";
+        : "ConvPool managed, every layer computes as in NumericsMode.Strict: "
+            + (NativeBackend.LoadError ?? "no native library was found");
 }

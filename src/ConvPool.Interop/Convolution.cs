@@ -63,6 +63,24 @@ public abstract class Convolution : Layer
         RunOptions options = default) =>
         RunTensors(input, output, residual, nameof(residual), options);
 
+    /// <summary>Runs the layer with a residual that is added before the activation, into a new tensor.</summary>
+    /// <param name="input">Input, in <see cref="Layer.InputLayout"/>.</param>
+    /// <param name="residual">Residual, in <see cref="Layer.OutputLayout"/> and of the shape of the output.</param>
+    /// <param name="options">Threads and cancellation.</param>
+    /// <returns>A dense tensor in <see cref="Layer.OutputLayout"/>.</returns>
+    /// <exception cref="ArgumentException">
+    /// The layer cannot take this input, no array can hold its output, or the residual has another shape.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
+    public Tensor<float> RunWithResidual(
+        ReadOnlyTensorSpan<float> input, ReadOnlyTensorSpan<float> residual, RunOptions options = default)
+    {
+        Tensor<float> output = CreateOutput<float>(input);
+        RunWithResidual(input, residual, output, options);
+        return output;
+    }
+
     /// <summary>Runs the layer on dense tensors in plain spans, with a residual that is added before the activation.</summary>
     /// <param name="input">Input, dense in <see cref="Layer.InputLayout"/>.</param>
     /// <param name="inputShape">Shape of the input.</param>

@@ -1,6 +1,10 @@
 namespace ConvPool;
 
 /// <summary>Order of a tensor's dimensions in memory.</summary>
+/// <remarks>
+/// A layer whose output has another layout than its input converts on the way: usually the first and the last one of a network. A
+/// <see cref="MaxPool2D"/> with kernel 1 does nothing else.
+/// </remarks>
 public enum TensorLayout
 {
     /// <summary>[N][C][H][W]: planes, as in PyTorch and ONNX. Tensors have rank 4 and a unit stride along W.</summary>
@@ -57,7 +61,7 @@ public enum Algorithm
     /// </summary>
     DirectWidth = 2,
 
-    /// <summary>Winograd F(2x2, 3x3) and F(2x2, 5x5) (Lavin and Gray, 2016); 3x3 with stride 2, too (Yepez and Ko, 2020).</summary>
+    /// <summary>Winograd F(2x2, 3x3) and F(2x2, 5x5) (Lavin and Gray, 2016); 3x3 and 7x7 with stride 2 (Yepez and Ko, 2020).</summary>
     Winograd2x2 = 3,
 
     /// <summary>Winograd F(4x4, 3x3) (Lavin and Gray, 2016), with stride 2, too (Yepez and Ko, 2020).</summary>

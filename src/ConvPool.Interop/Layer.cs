@@ -77,17 +77,11 @@ public abstract class Layer : IDisposable
     /// <exception cref="ArgumentException">The layer cannot take this input, or no array can hold its output.</exception>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
-    public unsafe Tensor<float> Run(ReadOnlyTensorSpan<float> input, RunOptions options = default)
+    public Tensor<float> Run(ReadOnlyTensorSpan<float> input, RunOptions options = default)
     {
-        fixed (float* src = input)
-        {
-            TensorShape shape = Argument(src, input, InputLayout, InputChannels, nameof(input)).Shape;
-            TensorShape expected = GetOutputShape(shape);
-            TensorArgument.RequireArrayLength(expected, OutputLayout, nameof(input));
-            Tensor<float> output = expected.CreateTensor<float>(OutputLayout, SpatialRank);
-            Run(input, output, options);
-            return output;
-        }
+        Tensor<float> output = CreateOutput<float>(input);
+        Run(input, output, options);
+        return output;
     }
 
     /// <summary>Frees the memory of the layer, after runs under way have ended.</summary>
@@ -125,6 +119,17 @@ public abstract class Layer : IDisposable
     /// <summary>Checks the third tensor of a run, where there is one.</summary>
     private protected virtual void RequireExtra(in TensorArgument source, in TensorArgument destination, in TensorArgument extra)
     {
+    }
+
+    /// <summary>A new dense tensor with room for the output, or for the indices, that belong to an input.</summary>
+    private protected unsafe Tensor<T> CreateOutput<T>(ReadOnlyTensorSpan<float> input)
+    {
+        fixed (float* src = input)
+        {
+            TensorShape output = GetOutputShape(Argument(src, input, InputLayout, InputChannels, nameof(input)).Shape);
+            TensorArgument.RequireArrayLength(output, OutputLayout, nameof(input));
+            return output.CreateTensor<T>(OutputLayout, SpatialRank);
+        }
     }
 
     private protected unsafe void RunTensors<TInput, TOutput, TExtra>(

@@ -30,6 +30,7 @@ public sealed class LpPool2D : Pooling
     {
     }
 
-    private static int RequireNorm(int p) =>
+    /// <summary>The norm, if it is one that there is.</summary>
+    internal static int RequireNorm(int p) =>
         p is 1 or 2 ? p : throw new ArgumentOutOfRangeException(nameof(p), p, "The norm p must be 1 or 2.");
 }

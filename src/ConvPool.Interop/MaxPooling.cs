@@ -23,6 +23,25 @@ public abstract class MaxPooling : Pooling
         ReadOnlyTensorSpan<float> input, TensorSpan<float> output, TensorSpan<long> indices, RunOptions options = default) =>
         RunTensors<float, float, long>(input, output, indices, nameof(indices), options);
 
+    /// <summary>Runs the layer into new tensors and tells where each maximum was.</summary>
+    /// <param name="input">Input, in <see cref="Layer.InputLayout"/>.</param>
+    /// <param name="options">Threads and cancellation.</param>
+    /// <returns>
+    /// Two dense tensors in <see cref="Layer.OutputLayout"/>: the maxima, and their indices as <see cref="PoolOptions.Indices"/>
+    /// says.
+    /// </returns>
+    /// <exception cref="ArgumentException">The layer cannot take this input, or no array can hold its output.</exception>
+    /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
+    public (Tensor<float> Output, Tensor<long> Indices) RunWithIndices(
+        ReadOnlyTensorSpan<float> input, RunOptions options = default)
+    {
+        Tensor<float> output = CreateOutput<float>(input);
+        Tensor<long> indices = CreateOutput<long>(input);
+        RunWithIndices(input, output, indices, options);
+        return (output, indices);
+    }
+
     /// <summary>Runs the layer on dense tensors in plain spans and tells where each maximum was.</summary>
     /// <param name="input">Input, dense in <see cref="Layer.InputLayout"/>.</param>
     /// <param name="inputShape">Shape of the input.</param>

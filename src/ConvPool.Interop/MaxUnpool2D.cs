@@ -88,6 +88,32 @@ public sealed class MaxUnpool2D : IDisposable
         }
     }
 
+    /// <summary>Runs the layer into a new tensor of the usual shape, that of <see cref="GetOutputShape"/>.</summary>
+    /// <param name="input">Pooled tensor.</param>
+    /// <param name="indices">Indices per plane of the output, shaped like the input, in the layout of the output.</param>
+    /// <param name="options">Threads and cancellation.</param>
+    /// <returns>A dense tensor.</returns>
+    /// <exception cref="ArgumentException">
+    /// The input does not determine an output, or no array can hold it; a shape does not fit, or an index is neither -1 nor within
+    /// the plane.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
+    public unsafe Tensor<float> Run(
+        ReadOnlyTensorSpan<float> input, ReadOnlyTensorSpan<long> indices, RunOptions options = default)
+    {
+        fixed (float* src = input)
+        {
+            TensorShape shape = GetOutputShape(
+                TensorArgument.FromTensor(
+                    src, input.Lengths, input.Strides, _options.InputLayout, SpatialRank, 0, nameof(input)).Shape);
+            TensorArgument.RequireArrayLength(shape, _options.OutputLayout, nameof(input));
+            Tensor<float> output = shape.CreateTensor<float>(_options.OutputLayout, SpatialRank);
+            Run(input, indices, output, options);
+            return output;
+        }
+    }
+
     /// <summary>Runs the layer on dense tensors in plain spans.</summary>
     /// <param name="input">Pooled tensor.</param>
     /// <param name="inputShape">Shape of the input.</param>

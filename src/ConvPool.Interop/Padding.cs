@@ -72,14 +72,14 @@ public readonly record struct Padding
     public int Right { get; }
 
     /// <summary>The same padding on all four sides.</summary>
-    /// <param name="size">Rows and columns on each side.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="size"/> is negative.</exception>
-    public static implicit operator Padding(int size) => Uniform(size, nameof(size));
+    /// <param name="padding">Rows and columns on each side.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="padding"/> is negative.</exception>
+    public static implicit operator Padding(int padding) => Uniform(padding, nameof(padding));
 
     /// <summary>The same padding on all four sides.</summary>
-    /// <param name="size">Rows and columns on each side.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="size"/> is negative.</exception>
-    public static Padding FromInt32(int size) => size;
+    /// <param name="padding">Rows and columns on each side.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="padding"/> is negative.</exception>
+    public static Padding FromInt32(int padding) => padding;
 
     /// <summary>Name or the four sides.</summary>
     public override string ToString() => _kind switch

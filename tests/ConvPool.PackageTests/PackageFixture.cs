@@ -29,6 +29,7 @@ public sealed class PackageFixture : IAsyncLifetime
         Console.WriteLine(largest[0, 0]);
         Console.WriteLine(ConvPoolRuntime.Backend);
         Console.WriteLine(ConvPoolRuntime.NativeLibraryPath);
+        Console.WriteLine(ConvPoolRuntime.Describe());
         """;
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("convpool-package-");
@@ -64,9 +65,10 @@ public sealed class PackageFixture : IAsyncLifetime
         var configuration = typeof(PackageFixture).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
             .Single(attribute => attribute.Key == "Configuration").Value!;
         var project = Path.Combine(Repository.Root, "src", "ConvPool.Interop");
-        await Run(project, "dotnet", "pack", "--no-build", "-c", configuration, "-o", feed, "--nologo");
+        var version = $"0.0.0-test.{DateTime.UtcNow.Ticks}"; // that no cache has
+        await Run(
+            project, "dotnet", "pack", "--no-build", "-c", configuration, "-o", feed, "--nologo", $"-p:PackageVersion={version}");
         PackagePath = Assert.Single(Directory.GetFiles(feed, "*.nupkg"));
-        var version = Path.GetFileNameWithoutExtension(PackagePath)["ConvPool.Interop.".Length..];
         var locals = await Run(feed, "dotnet", "nuget", "locals", "global-packages", "--list", "--force-english-output");
         var packages = locals[0]["global-packages: ".Length..];
 

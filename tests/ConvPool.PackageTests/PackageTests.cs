@@ -70,6 +70,19 @@ public sealed class PackageTests(PackageFixture package)
         CheckOutput(output, Path.Combine("published", LibraryName));
     }
 
+    [Fact]
+    public async Task A_library_that_cannot_be_loaded_is_named_and_managed_code_serves()
+    {
+        await PackageFixture.Run(package.Consumer, "dotnet", "build", "-c", "Release", "--nologo", "-o", "broken");
+        var library = Path.Combine(package.Consumer, "broken", "runtimes", Rid, "native", LibraryName);
+        Directory.CreateDirectory(Path.GetDirectoryName(library)!);
+        await File.WriteAllTextAsync(library, "no library", TestContext.Current.CancellationToken);
+        var output = await PackageFixture.Run(package.Consumer, "dotnet", Path.Combine("broken", "Consumer.dll"));
+
+        Assert.Equal(["7 0", "4", "Managed", ""], output[..4]);
+        Assert.Contains(library, output[4], StringComparison.Ordinal);
+    }
+
     private static void CheckOutput(string[] output, string library)
     {
         Assert.Equal("7 0", output[0]);

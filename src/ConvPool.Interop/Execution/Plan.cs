@@ -35,9 +35,16 @@ internal sealed unsafe class Plan : SafeHandle
         {
             if (backend == Backend.Managed)
             {
-                ManagedConvolution = new ManagedConv2D(desc, w, b);
-                *info = ManagedConvolution.Info;
-                SetHandle(ManagedPlan);
+                try
+                {
+                    ManagedConvolution = new ManagedConv2D(desc, w, b);
+                    *info = ManagedConvolution.Info;
+                    SetHandle(ManagedPlan);
+                }
+                catch (OverflowException)
+                {
+                    NativeStatus.ThrowIfFailed(convpool_status.CONVPOOL_STATUS_SIZE_OVERFLOW, desc);
+                }
             }
             else
             {
@@ -64,9 +71,16 @@ internal sealed unsafe class Plan : SafeHandle
         {
             if (backend == Backend.Managed)
             {
-                ManagedPooling = new ManagedPool2D(desc);
-                *info = ManagedPooling.Info;
-                SetHandle(ManagedPlan);
+                try
+                {
+                    ManagedPooling = new ManagedPool2D(desc);
+                    *info = ManagedPooling.Info;
+                    SetHandle(ManagedPlan);
+                }
+                catch (OverflowException)
+                {
+                    NativeStatus.ThrowIfFailed(convpool_status.CONVPOOL_STATUS_SIZE_OVERFLOW, desc);
+                }
             }
             else
             {

@@ -384,7 +384,7 @@ internal sealed unsafe class ManagedConv2D
     private long InputRow(in Job job, long r) =>
         Geometry.BorderIndex(job.FirstRow * _desc.stride_h + r - _desc.pad_top, _desc.ih, _desc.border);
 
-    /// <summary>Adds what some input channels give to a unit: 6 pixels, or 6 vectors of pixels,, across row ends.</summary>
+    /// <summary>Adds what some input channels give to a unit: 6 pixels, or 6 vectors of pixels, across row ends.</summary>
     private void Accumulate(in Job job, long channels, float* weights, float* bias, float* acc)
     {
         nint floats = _alongWidth ? Vec8.Lanes : PanelChannels;

@@ -18,6 +18,9 @@ internal static unsafe class NativeBackend
     /// <summary>File of the library, if there is one.</summary>
     public static string? Path { get; private set; }
 
+    /// <summary>Why a library that was found could not be loaded, in a line; null if there is none or another one could.</summary>
+    public static string? LoadError { get; private set; }
+
     public static string? Version => Marshal.PtrToStringUTF8((nint)Info.version);
 
     public static string? Compiler => Marshal.PtrToStringUTF8((nint)Info.compiler);
@@ -35,7 +38,7 @@ internal static unsafe class NativeBackend
         if (!IsPresent)
         {
             throw new DllNotFoundException(
-                $"The native library {FileName()} is missing or cannot be loaded. Looked for: {string.Join(", ", Searched)}.");
+                LoadError ?? $"The native library {FileName()} is missing. Looked for: {string.Join(", ", Searched)}.");
         }
         if (Mismatch is not null)
         {
@@ -69,10 +72,19 @@ internal static unsafe class NativeBackend
                 continue;
             }
             Searched.Add(path);
-            if (File.Exists(path) && NativeLibrary.TryLoad(path, out handle))
+            if (!File.Exists(path))
             {
+                continue;
+            }
+            try
+            {
+                handle = NativeLibrary.Load(path);
                 Path = path;
                 break;
+            }
+            catch (Exception error) when (error is DllNotFoundException or BadImageFormatException)
+            {
+                LoadError ??= error.Message.ReplaceLineEndings(" ").TrimEnd();
             }
         }
         Assembly assembly = typeof(NativeBackend).Assembly;
@@ -82,6 +94,7 @@ internal static unsafe class NativeBackend
         }
         if (handle != 0)
         {
+            LoadError = null;
             NativeLibrary.SetDllImportResolver(assembly, (name, _, _) => name == LibraryName ? handle : 0);
         }
         return handle;

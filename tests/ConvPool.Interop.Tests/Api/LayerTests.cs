@@ -56,6 +56,11 @@ public class LayerTests
             new ReadOnlyTensorSpan<float>(input, [2, 5, 9, 11]), new ReadOnlyTensorSpan<float>(residual, [2, 6, 9, 12]),
             new TensorSpan<float>(tensors, [2, 6, 9, 12]));
         Assert.Equal(expected, tensors);
+
+        Tensor<float> allocated = layer.RunWithResidual(
+            new ReadOnlyTensorSpan<float>(input, [2, 5, 9, 11]), new ReadOnlyTensorSpan<float>(residual, [2, 6, 9, 12]));
+        Assert.Equal([2, 6, 9, 12], allocated.Lengths);
+        Assert.Equal(expected, allocated.ToArray());
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using ConvPool.Native;
 using Xunit;
 
@@ -89,8 +90,8 @@ public class MisuseTests
     public void Errors_name_the_parameter_of_the_call()
     {
         var image = new float[2, 2];
-        Throws("size", ["-1"], () => _ = (Padding)(-1));
-        Throws("size", ["-1"], () => Padding.FromInt32(-1));
+        Throws("padding", ["-1"], () => _ = (Padding)(-1));
+        Throws("padding", ["-1"], () => Padding.FromInt32(-1));
         Throws("vertical", ["-1"], () => _ = new Padding(-1, 0));
         Throws("horizontal", ["-1"], () => _ = new Padding(0, -1));
         Throws("kernel", ["Kernel", "0x0"], () => new MaxPool2D(kernel: 0).Dispose());
@@ -99,6 +100,7 @@ public class MisuseTests
         Throws("padding", ["Padding", "5", "2x2"], () => MaxPool2D.Apply(image, 2, null, 5));
         Throws("padding", ["-1"], () => new AvgPool1D(2, 2, -1).Dispose());
         Throws("padding", ["Padding", "2"], () => new MaxPool1D(2, 2, 2).Dispose());
+        Throws("padding", ["-1"], () => new LpPool1D(2, 2, -1).Dispose());
         Throws("stride", ["Stride", "0"], () => new MaxPool1D(2, 0).Dispose());
         Throws("kernel", ["0x0"], () => Conv2D.Apply(image, new float[0, 0]));
         Throws("border", ["9"], () => Conv2D.Apply(image, new float[1, 1], 0, (BorderMode)9));
@@ -210,15 +212,36 @@ public class MisuseTests
         Throws("image", ["too large", "H=200001, W=200001"], () => Conv2D.Apply(new float[1, 1], new float[1, 1], 100000));
     }
 
+    [Theory]
+    [MemberData(nameof(Backends))]
+    public void Plans_that_overflow_are_refused(Backend backend)
+    {
+        using Conv2D convolution = Samples.CreateConvolution(backend);
+        using AvgPool2D pool = new(
+            new PoolOptions { Kernel = int.MaxValue, Padding = Padding.Same, Stride = 1, Backend = backend });
+        foreach (Action call in new Action[]
+        {
+            () => convolution.GetPlan(1_000_000_000, 1_000_000_000),
+            () => pool.Prepare(new(1, 1, 4, 4)),
+            () => pool.Run(new float[16], new(1, 1, 4, 4), new float[16]),
+        })
+        {
+            ArgumentException error = Assert.Throws<ArgumentException>(call);
+            Assert.Contains("SIZE_OVERFLOW", error.Message, StringComparison.Ordinal);
+            Assert.Contains(", W=", error.Message, StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void Signals_have_height_1()
     {
         using Conv1D convolution = new(Samples.Convolution(), new float[6 * 5 * 2]);
         using MaxPool1D max = new(2);
         using AvgPool1D average = new(2);
+        using LpPool1D norm = new(2);
         using Sequential chain = new(new MaxPool1D(2));
         TensorShape shape = new(1, 5, 3, 4);
-        foreach (Layer layer in new Layer[] { convolution, max, average, chain })
+        foreach (Layer layer in new Layer[] { convolution, max, average, norm, chain })
         {
             Throws("input", ["height must be 1", $"{shape}"], () => layer.Run(new float[60], shape, new float[30]));
             Throws("input", ["height must be 1", $"{shape}"], () => layer.GetOutputShape(shape));
@@ -266,6 +289,15 @@ public class MisuseTests
             "output", ["overlaps residual"],
             () => convolution.RunWithResidual(data.AsSpan(0, 16), shape, data.AsSpan(40, 16), data.AsSpan(30, 16)));
         layer.Run(data.AsSpan(0, 16), shape, data.AsSpan(16, 4));
+        var shared = new long[14];
+        Throws(
+            "indices", ["overlaps input"],
+            () => layer.RunWithIndices(
+                MemoryMarshal.Cast<long, float>(shared.AsSpan(0, 8)), shape, data.AsSpan(0, 4), shared.AsSpan(7, 4)));
+        Throws(
+            "indices", ["overlaps output"],
+            () => layer.RunWithIndices(
+                data.AsSpan(0, 16), shape, MemoryMarshal.Cast<long, float>(shared.AsSpan(0, 2)), shared.AsSpan(1, 4)));
 
         // Columns 0 to 4 and 4 to 8 of one image share a column.
         Throws("output", ["overlaps input"], () => convolution.Run(
@@ -324,6 +356,13 @@ public class MisuseTests
             "output", ["[N=1, C=1, H=4, W=6]", "W=3", $"{small}"],
             () => layer.Run(input, small, indices, new float[24], large with { Width = 6 }));
         Throws("output", ["overlaps input"], () => layer.Run(output.AsSpan(0, 4), small, indices, output, large));
+        var shared = new long[8];
+        Throws(
+            "output", ["overlaps indices"],
+            () => layer.Run(input, small, shared.AsSpan(4), MemoryMarshal.Cast<long, float>(shared.AsSpan()), large));
+        Throws(
+            "options", ["MaxDegreeOfParallelism", "-2"],
+            () => layer.Run(input, small, indices, output, large, new() { MaxDegreeOfParallelism = -2 }));
         Throws(
             "indices", ["[N=1, C=1, H=1, W=4]"],
             () => layer.Run(
@@ -362,6 +401,7 @@ public class MisuseTests
     {
         Assert.Throws<ArgumentOutOfRangeException>("p", () => new LpPool2D(2, p: 3));
         Assert.Throws<ArgumentOutOfRangeException>("p", () => new LpPool2D(2, p: 0));
+        Assert.Throws<ArgumentOutOfRangeException>("p", () => new LpPool1D(2, p: 3));
         Assert.Throws<ArgumentNullException>("options", () => new LpPool2D(null!));
     }
 

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using ConvPool.Native;
 using Xunit;
 
@@ -81,14 +82,39 @@ public class OptionTests
         // A tensor in blocks does not tell its channels: the spare ones are pooled with the others.
         if (inputLayout != TensorLayout.Nchw8c)
         {
+            ReadOnlyTensorSpan<float> tensor = new(input, Lengths(shape, inputLayout));
             nint[] lengths = Lengths(layer.GetOutputShape(shape), outputLayout);
             Array.Clear(output);
             Array.Clear(indices);
-            layer.RunWithIndices(
-                new(input, Lengths(shape, inputLayout)), new TensorSpan<float>(output, lengths),
-                new TensorSpan<long>(indices, lengths));
+            layer.RunWithIndices(tensor, new TensorSpan<float>(output, lengths), new TensorSpan<long>(indices, lengths));
             Assert.Equal(expected, output);
             Assert.Equal(expectedIndices, indices);
+
+            (Tensor<float> newOutput, Tensor<long> newIndices) = layer.RunWithIndices(tensor);
+            Assert.Equal(lengths, newOutput.Lengths);
+            Assert.Equal(lengths, newIndices.Lengths);
+            Assert.Equal(expected, newOutput.ToArray());
+            Assert.Equal(expectedIndices, newIndices.ToArray());
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Layouts))]
+    public void Max_pooling_with_kernel_1_converts_layouts(Backend backend, TensorLayout from, TensorLayout to)
+    {
+        TensorShape shape = Samples.Shape;
+        float[] image = Samples.Input(shape);
+        (image[0], image[1], image[^1]) = (float.NaN, -0f, float.NegativeInfinity);
+        float[] converted = Convert(Convert(Convert(image, TensorLayout.Nchw, from), from, to), to, TensorLayout.Nchw);
+        Assert.Equal(MemoryMarshal.Cast<float, int>(image), MemoryMarshal.Cast<float, int>(converted));
+
+        float[] Convert(float[] data, TensorLayout inputLayout, TensorLayout outputLayout)
+        {
+            using MaxPool2D layer = new(
+                new PoolOptions { Kernel = 1, InputLayout = inputLayout, OutputLayout = outputLayout, Backend = backend });
+            var output = new float[shape.GetLength(outputLayout)];
+            layer.Run(data, shape, output);
+            return output;
         }
     }
 
@@ -99,7 +125,7 @@ public class OptionTests
         Activation[] activations =
         [
             Activation.None, Activation.ReLU, Activation.ReLU6, Activation.Clip(-0.5f, 0.5f), Activation.LeakyReLU(0.1f),
-            Activation.Sigmoid, Activation.Tanh, Activation.SiLU, Activation.HardSwish, Activation.Gelu,
+            Activation.Sigmoid, Activation.Tanh, Activation.SiLU, Activation.HardSwish, Activation.GeluTanh,
         ];
         Assert.Equal(activations.Length, activations.Select(activation => $"{activation}").Distinct().Count());
         Padding[] paddings = [Padding.Valid, Padding.Same, Padding.SameLower, 2, new(0, 3, 2, 1)];
@@ -243,6 +269,8 @@ public class OptionTests
         var indices = new long[pooledShape.Length];
         pool.RunWithIndices(input, shape, pooled, indices);
         Assert.Equal(shape, unpool.GetOutputShape(pooledShape));
+        using MaxUnpool2D uneven = new(options with { Padding = new(1, 0, 0, 2) });
+        Assert.Equal(new TensorShape(1, 1, 8, 7), uneven.GetOutputShape(new(1, 1, 4, 4)));
 
         var expected = new float[shape.Length];
         for (int i = 0; i < pooled.Length; i++)
@@ -259,6 +287,10 @@ public class OptionTests
             new(pooled, lengths), new ReadOnlyTensorSpan<long>(indices, lengths),
             new TensorSpan<float>(tensors, Lengths(shape, TensorLayout.Nchw)), new() { AlwaysParallel = true });
         Assert.Equal(expected, tensors);
+
+        Tensor<float> allocated = unpool.Run(new(pooled, lengths), new ReadOnlyTensorSpan<long>(indices, lengths));
+        Assert.Equal(Lengths(shape, TensorLayout.Nchw), allocated.Lengths);
+        Assert.Equal(expected, allocated.ToArray());
     }
 
     [Theory]
@@ -281,10 +313,14 @@ public class OptionTests
 
         using MaxPool1D max = new(new PoolOptions { Kernel = 3, Stride = 2, Padding = Padding.Same, Backend = backend });
         using AvgPool1D average = new(new PoolOptions { Kernel = 4, Backend = backend });
+        using LpPool1D norm = new(new PoolOptions { Kernel = 4, Backend = backend }, p: 1);
         PoolOptions maxFlat = new() { Kernel = (1, 3), Stride = (1, 2), Padding = Padding.Same };
         PoolOptions averageFlat = new() { Kernel = (1, 4) };
         Check(max, Samples.Expect(maxFlat, max: true, input, shape), [2, 5, 12], signal);
         Check(average, Samples.Expect(averageFlat, max: false, input, shape), [2, 5, 5], signal);
+        convpool_pool2d_desc normFlat = averageFlat.Describe(convpool_pool_kind.CONVPOOL_POOL_KIND_LP, shape);
+        normFlat.p = 1;
+        Check(norm, Samples.Expect<float, float>(normFlat, input, shape.Batch, out _), [2, 5, 5], signal);
 
         static void Check(Pooling layer, float[] expected, nint[] lengths, ReadOnlyTensorSpan<float> signal)
         {

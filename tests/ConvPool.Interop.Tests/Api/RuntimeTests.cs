@@ -1,3 +1,4 @@
+using System.Globalization;
 using ConvPool.Native;
 using Xunit;
 
@@ -69,6 +70,25 @@ public class RuntimeTests
         Assert.Equal(
             "PoolWidth (managed Scalar), output 1x1, 49 FLOP in 1 task, plan 0 bytes, workspace 0 bytes a thread",
             new PlanInfo(Backend.Managed, info).ToString());
+    }
+
+    [Fact]
+    public void Numbers_are_printed_alike_in_every_culture()
+    {
+        CultureInfo culture = CultureInfo.CurrentCulture;
+        CultureInfo.CurrentCulture = new("") { NumberFormat = { NumberDecimalSeparator = "," } };
+        try
+        {
+            Assert.Equal("Clip(-0.5, 6)", $"{Activation.Clip(-0.5f, 6)}");
+            Assert.Equal("LeakyReLU(0.1)", $"{Activation.LeakyReLU(0.1f)}");
+            PlanInfo plan = new(Backend.Native, new() { plan_bytes = 1536, error_bound = 5.4e-4 });
+            Assert.Contains("1.5 KiB", $"{plan}", StringComparison.Ordinal);
+            Assert.EndsWith("error at most 5.4E-4", $"{plan}", StringComparison.Ordinal);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
     }
 
     [Theory]
