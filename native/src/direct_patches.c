@@ -105,7 +105,7 @@ static int64_t rows_of_whole_vectors(int64_t columns) {
 
 /* Sizes of a task of conv2d_patches: the pixels whose patches stay in L2, all output channels unless that makes too few tasks. */
 void cp_patches_block(cp_direct *p) {
-    enum { TASK_PIXELS = 1024, BYTES = 256 << 10, FLAT_PIXELS = 256, X_BYTES = 192 << 10, TASKS = 8, TASK_PRODUCTS = 1 << 20 };
+    enum { TASK_PIXELS = 1568, BYTES = 256 << 10, FLAT_PIXELS = 256, X_BYTES = 192 << 10, TASKS = 8, TASK_PRODUCTS = 1 << 20 };
     if (p->flat) {
         const int64_t fit = X_BYTES / (p->products * (int64_t)sizeof(float)) / CP_PATCHES_PIXELS * CP_PATCHES_PIXELS;
         p->rows_a_task = 1;

@@ -7,7 +7,8 @@
  * Layout: a band holds the rows that a task reads, border applied, rows and columns of different phases of the strides apart, so
  *         that the vectors of a tile are neighbours for every tap. Rows that are no whole vectors follow each other, with gaps in
  *         the padding that are computed for nothing. Tiles of kernels of a single tap, whose planes would meet in few sets of L1,
- *         are copied product by product. Weights are [tile of channels][product][channel], one stream. */
+ *         are copied product by product, unless there are few output channels to read them again.
+ *         Weights are [tile of channels][product][channel], one stream. */
 
 enum { PATCHES_PIXELS = 2 * CP_WIDE };
 
@@ -41,52 +42,49 @@ static CP_INLINE void patches_split(const float *src, const vw_mask *in, int64_t
     vw_store(to + 3 * phase, vw_in_order(vw_pick_odd(odd[0], odd[1])));
 }
 
-/* Rows of one vector of each phase, or of several. */
-static CP_INLINE void patches_narrow(const cp_conv2d_patches *a, const patches_rows *rows, const int step, const bool lone) {
-    const int64_t phase = a->layout.phase, pitch = a->layout.pitch, row = rows->row, n = rows->n;
-    const float *src = rows->src;
-    float *to = rows->to;
+/* The vectors that begin `at` columns behind the first one, of all rows of all channels, at an end of src. */
+static CP_INLINE void patches_end(const cp_conv2d_patches *a, const patches_rows *rows, int64_t at, const int step,
+                                  const bool lone) {
+    const int64_t phase = a->layout.phase, pitch = a->layout.pitch, row = rows->row, n = rows->n, x = rows->x + at;
+    const float *src = rows->src + at;
+    float *to = rows->to + at / step;
     vw_mask in[4];
     CP_UNROLL
-    for (int h = 0; h < step; h++) in[h] = vw_range(-rows->x - h * CP_WIDE, rows->iw - rows->x - h * CP_WIDE);
+    for (int h = 0; h < step; h++) in[h] = vw_range(-x - h * CP_WIDE, rows->iw - x - h * CP_WIDE);
     for (int64_t c = 0; c < a->in_channels; c++, src += a->call.src_strides.channel, to += a->layout.plane) {
         for (int64_t i = 0; i < n; i++) patches_split(src + i * row, in, phase, step, lone, to + i * pitch);
     }
 }
 
-static CP_INLINE void patches_wide(const cp_conv2d_patches *a, const patches_rows *rows, const int step, const bool lone) {
-    const int64_t phase = a->layout.phase, pitch = a->layout.pitch, row = rows->row, n = rows->n, iw = rows->iw;
-    const int64_t end = rows->x + a->layout.columns;
-    const float *src = rows->src;
-    float *to = rows->to;
-    for (int64_t c = 0; c < a->in_channels; c++, src += a->call.src_strides.channel, to += a->layout.plane) {
-        for (int64_t i = 0; i < n; i++) {
-            const float *from = src + i * row;
-            float *row_to = to + i * pitch;
-            for (int64_t x = rows->x; x < end; x += step * CP_WIDE, from += step * CP_WIDE, row_to += CP_WIDE) {
-                if (x >= 0 && x + step * CP_WIDE <= iw) {
+/* Rows of vectors of each phase. What the last vectors have beyond a row the first ones of the next row overwrite. */
+static CP_INLINE void patches_split_rows(const cp_conv2d_patches *a, const patches_rows *rows, const int step, const bool lone) {
+    const int64_t phase = a->layout.phase, pitch = a->layout.pitch, row = rows->row, n = rows->n, whole = step * CP_WIDE;
+    const int64_t columns = cp_ceil_div(a->layout.columns, whole) * whole;
+    const int64_t begin = CP_MIN(columns, rows->x < 0 ? cp_ceil_div(-rows->x, whole) * whole : 0);
+    const int64_t end = CP_MAX(begin, CP_MIN(columns, (rows->iw - rows->x) / whole * whole));
+    for (int64_t at = columns - whole; at >= end; at -= whole) patches_end(a, rows, at, step, lone);
+    if (begin < end) {
+        const float *src = rows->src + begin;
+        float *to = rows->to + begin / step;
+        for (int64_t c = 0; c < a->in_channels; c++, src += a->call.src_strides.channel, to += a->layout.plane) {
+            for (int64_t i = 0; i < n; i++) {
+                const float *from = src + i * row, *from_end = from + (end - begin);
+                for (float *row_to = to + i * pitch; from < from_end; from += whole, row_to += CP_WIDE) {
                     patches_split(from, NULL, phase, step, lone, row_to);
-                } else {
-                    vw_mask in[4];
-                    CP_UNROLL
-                    for (int h = 0; h < step; h++) in[h] = vw_range(-x - h * CP_WIDE, iw - x - h * CP_WIDE);
-                    patches_split(from, in, phase, step, lone, row_to);
                 }
             }
         }
     }
+    for (int64_t at = begin - whole; at >= 0; at -= whole) patches_end(a, rows, at, step, lone);
 }
 
 typedef void (*patches_splitter)(const cp_conv2d_patches *, const patches_rows *);
 #define PATCHES_SPLITTERS(step)                                                                                                    \
-    static CP_NOINLINE void patches_narrow_##step(const cp_conv2d_patches *a, const patches_rows *rows) {                          \
-        patches_narrow(a, rows, step, false);                                                                                      \
-    }                                                                                                                              \
-    static CP_NOINLINE void patches_wide_##step(const cp_conv2d_patches *a, const patches_rows *rows) {                            \
-        patches_wide(a, rows, step, false);                                                                                        \
+    static CP_NOINLINE void patches_all_##step(const cp_conv2d_patches *a, const patches_rows *rows) {                             \
+        patches_split_rows(a, rows, step, false);                                                                                  \
     }                                                                                                                              \
     static CP_NOINLINE void patches_lone_##step(const cp_conv2d_patches *a, const patches_rows *rows) {                            \
-        patches_wide(a, rows, step, true);                                                                                         \
+        patches_split_rows(a, rows, step, true);                                                                                   \
     }
 PATCHES_SPLITTERS(1)
 PATCHES_SPLITTERS(2)
@@ -122,14 +120,13 @@ static void patches_blank(const cp_conv2d_patches *a, float *to) {
 }
 
 static void patches_band(const cp_conv2d_patches *a) {
-    static const patches_splitter splitters[3][3] = {{patches_narrow_1, patches_wide_1, patches_lone_1},
-                                                     {patches_narrow_2, patches_wide_2, patches_lone_2},
-                                                     {patches_narrow_4, patches_wide_4, patches_lone_4}};
+    static const patches_splitter splitters[3][2] = {
+        {patches_all_1, patches_lone_1}, {patches_all_2, patches_lone_2}, {patches_all_4, patches_lone_4}};
     const cp_conv2d_call *call = &a->call;
     const convpool_conv2d_desc *d = call->desc;
     const cp_patches_band *band = &a->layout;
     const int64_t step = d->stride_w, top = band->row * d->stride_h - d->pad_top;
-    const int kind = band->phases < step ? 2 : band->columns > step * CP_WIDE;
+    const bool lone = band->phases < step;
     const bool vectors = step == 1 || step == 2 || step == 4;
     for (int64_t phase = 0; phase < band->row_phases; phase++) {
         const int64_t first = phase * (band->sparse ? d->dilation_h : 1);
@@ -145,7 +142,7 @@ static void patches_band(const cp_conv2d_patches *a) {
                 continue;
             }
             rows.src = call->src + y * call->src_strides.row + rows.x;
-            if (vectors) splitters[step / 2][kind](a, &rows);
+            if (vectors) splitters[step / 2][lone](a, &rows);
             if (!vectors || d->border != CONVPOOL_BORDER_ZERO) patches_fill(a, &rows, vectors);
         }
     }
@@ -315,9 +312,12 @@ static CP_INLINE void patches_store(const cp_conv2d_call *call, const vw *sums, 
     }
 }
 
-/* `fresh`: the tile is read from planes, copied for the channels that follow, and the next one's lines fetched meanwhile. */
+/* Where a tile is read: what was copied or the band; or planes, for the first time, so that the next tile's lines are fetched
+ * meanwhile, copied for the channels that follow or not. */
+typedef enum patches_source { PATCHES_BAND, PATCHES_COPIED, PATCHES_PLANES } patches_source;
+
 static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_tile *tile, int64_t channel, bool gaps, bool simple,
-                                   const bool fresh, const int vectors, const int channels) {
+                                   const patches_source source, const int vectors, const int channels) {
     const cp_conv2d_call *call = &a->call;
     vw acc[CP_TILE][2];
     const float *w = call->weights + channel * a->products, *x[2] = {a->band + tile->x[0], a->band + tile->x[1]};
@@ -325,7 +325,7 @@ static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_
     for (int o = 0; o < channels; o++) {
         acc[o][0] = acc[o][1] = vw_set1(call->bias[channel + o]);
     }
-    if (fresh) {
+    if (source != PATCHES_BAND) {
         const float *plane = call->src + a->first + tile->pixel[0];
         const int64_t second = tile->pixel[1] - tile->pixel[0];
         float *copy = a->band + tile->x[0];
@@ -333,8 +333,10 @@ static CP_INLINE void patches_tile(const cp_conv2d_patches *a, const cp_patches_
             const vw in0 = vw_load(plane), in1 = vw_load(plane + second);
             CP_PREFETCH(plane + PATCHES_PIXELS);
             CP_PREFETCH(plane + PATCHES_PIXELS + CP_WIDE);
-            vw_store(copy, in0);
-            vw_store(copy + CP_WIDE, in1);
+            if (source == PATCHES_COPIED) {
+                vw_store(copy, in0);
+                vw_store(copy + CP_WIDE, in1);
+            }
             patches_step(in0, in1, w, vectors, channels, acc);
         }
     } else if (tile->copied != 0) {
@@ -411,6 +413,14 @@ static void patches_clipped(const cp_conv2d_patches *a) {
     }
 }
 
+/* Whether few output channels multiply each tile from the planes, one part after the other: they find its lines in L1 if planes,
+ * a multiple of `apart` floats from each other, do not meet in too few sets of it. */
+static bool patches_in_place(const cp_conv2d_patches *a, int64_t parts) {
+    enum { PARTS = 4, WAYS = 12, WAY = 4096 / sizeof(float), LINES = 3 * CP_PANEL };
+    const int64_t plane = a->call.src_strides.channel, apart = plane & -plane;
+    return parts <= PARTS && a->products * CP_MAX(LINES, CP_MIN(apart, WAY)) <= WAYS * WAY;
+}
+
 static void CP_NAME(conv2d_patches)(const cp_conv2d_patches *a) {
     const cp_conv2d_call *call = &a->call;
     const patches_vectors vectors = patches_vectors_of(a);
@@ -426,23 +436,33 @@ static void CP_NAME(conv2d_patches)(const cp_conv2d_patches *a) {
         patches_tiles(a, flat, &vectors);
         if (flat && vectors.n % 2 != 0) patches_copy_lone(a, &a->tiles[tiles - 1]);
     }
+    const bool in_place = flat && patches_in_place(a, parts);
+    const cp_patches_tile *const end = a->tiles + vectors.n / 2;
+    for (const cp_patches_tile *tile = a->tiles; in_place && tile < end; tile++) {
+        for (int64_t part = 0; part < parts; part++) {
+            const int64_t first = part * a->channels / parts, channels = (part + 1) * a->channels / parts - first;
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, PATCHES_PLANES, 2, n)
+            CP_TILE_SWITCH(channels, PATCHES_TILE)
+#undef PATCHES_TILE
+        }
+    }
     for (int64_t part = 0; part < parts; part++) {
         const int64_t first = part * a->channels / parts, channels = (part + 1) * a->channels / parts - first;
-        const cp_patches_tile *tile = a->tiles, *end = tile + vectors.n / 2;
+        const cp_patches_tile *tile = in_place ? end : a->tiles;
         if (flat && part == 0 && !a->packed) {
             for (; tile < end; tile++) {
-#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, true, 2, n)
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, PATCHES_COPIED, 2, n)
                 CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
             }
         }
         for (; tile < end; tile++) {
-#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, false, 2, n)
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, PATCHES_BAND, 2, n)
             CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
         }
         if (vectors.n % 2 != 0) {
-#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, false, 1, n)
+#define PATCHES_TILE(n) patches_tile(a, tile, first, vectors.gaps, simple, PATCHES_BAND, 1, n)
             CP_TILE_SWITCH(channels, PATCHES_TILE)
 #undef PATCHES_TILE
         }
