@@ -11,6 +11,7 @@ enum {
     CP_PATCHES_PIXELS = 32, /* a multiple of the pixels of a tile of conv2d_patches */
     CP_PATCHES_SLACK = 16,  /* floats before and behind its arrays that vectors may touch */
     CP_POOL2D_LANES = 16,   /* channels that pool2d_lanes works on at once: two vectors */
+    CP_POOL2D_TAPS = 256,   /* columns, and rows from the first to the last, that windows of pool2d_width may have */
     CP_BLOCK = 8            /* input channels of a block: the unit of the documented order of arithmetic */
 };
 
@@ -262,11 +263,21 @@ typedef struct cp_pool2d_lanes {
     int64_t bytes; /* of workspace */
 } cp_pool2d_lanes;
 
+/* How pool2d_width cuts what is not small, and where in the workspace its arrays begin, in floats. */
+typedef struct cp_pool2d_width {
+    int64_t columns;       /* of dst that are worked on together */
+    int64_t phases, phase; /* parts of a line by columns modulo the stride, and floats of each */
+    int64_t rows, pitch;   /* of src that are held, and floats of each, as of all arrays from `row` on */
+    int64_t line;          /* floats of a line of src, which the workspace begins with */
+    int64_t split, row, row_at, out, out_at, cells, first_at, column_at;
+    int64_t bytes; /* of workspace */
+} cp_pool2d_width;
+
 /* Output rows of some channels of one image. pool2d_elements takes every option of the descriptor, and so does pool2d_lanes but for
- * sums over the whole image, and within its workspace; its channels begin at a multiple of 8. The others take f32, src and dst in
- * one layout: pool2d_width sliding windows on planes, with indices only those of 2x2 and 3x3 that it has kernels of their own for;
- * without indices pool2d_channels sliding and adaptive windows on channels that lie side by side, and pool2d_global sums of the
- * whole image as one window: of planes without gaps, or of channels side by side. */
+ * sums over the whole image, and within its workspace; its channels begin at a multiple of 8. pool2d_width takes sliding windows on
+ * planes, or on all channels of NHWC, in one layout, within its workspace. The others take f32 in one layout, without indices:
+ * pool2d_channels sliding and adaptive windows on channels that lie side by side, and pool2d_global sums of the whole image as one
+ * window: of planes without gaps, or of channels side by side. */
 typedef struct cp_pool2d_band {
     const void *src; /* pixel (0, 0), channel 0 of the image */
     void *dst;
@@ -277,15 +288,18 @@ typedef struct cp_pool2d_band {
     const convpool_pool2d_desc *desc; /* with oh and ow filled in */
     int64_t channel, channels;        /* first and number */
     int64_t row, rows;                /* of dst */
-    bool stream;                      /* dst is too large to stay in the caches, and its rows are whole cache lines */
+    bool stream; /* dst and indices are too large to stay in the caches, and their rows are whole cache lines */
     const cp_pool2d_lanes *lanes;
+    const cp_pool2d_width *width;
     float *workspace;
 } cp_pool2d_band;
 
-/* Windows that pool2d_width has kernels of their own for: 2x2 and 3x3 whose strides are at most their size. */
+/* Windows that pool2d_width has kernels of their own for: of f32 on planes, 2x2 and 3x3 whose strides are at most their size. */
 static inline bool cp_pool2d_is_small(const convpool_pool2d_desc *d) {
     return d->kh == d->kw && (d->kh == 2 || d->kh == 3) && d->stride_h == d->stride_w && d->stride_h <= d->kh &&
-           d->dilation_h == 1 && d->dilation_w == 1 && d->kind != CONVPOOL_POOL_KIND_LP;
+           d->dilation_h == 1 && d->dilation_w == 1 && d->kind != CONVPOOL_POOL_KIND_LP &&
+           d->window == CONVPOOL_POOL_WINDOW_SLIDING && d->src_type == CONVPOOL_DATA_TYPE_F32 &&
+           d->src_layout == CONVPOOL_LAYOUT_NCHW && d->dst_layout == CONVPOOL_LAYOUT_NCHW;
 }
 
 typedef struct cp_kernels {

@@ -2,6 +2,7 @@
  * Pooling: validation, plans and the loop over tasks. */
 #include "kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Which kernel a plan runs. */
@@ -23,6 +24,7 @@ struct convpool_pool2d {
     int64_t channel_tasks, row_tasks;
     pool2d_family family;
     cp_pool2d_lanes lanes;
+    cp_pool2d_width width;
 };
 
 static convpool_status sliding_size(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t before, int64_t after,
@@ -149,37 +151,112 @@ static bool lanes_plan(convpool_pool2d *p) {
     return true;
 }
 
+/* Lays out the workspace of pool2d_width for l->columns outputs at a time, and tells its size in floats. */
+static double width_layout(const convpool_pool2d_desc *d, cp_pool2d_width *l) {
+    const bool indexed = d->indices != CONVPOOL_INDICES_NONE;
+    const double side = d->dst_layout == CONVPOOL_LAYOUT_NCHW ? 1 : (double)d->channels, step = (double)d->stride_w;
+    const double pitch = ceil((double)l->columns * side / 16) * 16, apart = floor((double)((d->kw - 1) * d->dilation_w) / step);
+    const double phase = ceil((apart * side + pitch) / 16 + 2) * 16; /* room for whole vectors behind */
+    const double line = d->stride_w == 1 ? phase : step * (phase + 16 * side);
+    const double sizes[] = {line,
+                            d->stride_w == 1 ? 0 : (double)l->phases * phase,
+                            (double)l->rows * pitch,
+                            indexed ? (double)l->rows * pitch : 0,
+                            pitch,
+                            indexed ? pitch : 0,
+                            pitch,
+                            indexed ? pitch : 0,
+                            indexed ? pitch : 0};
+    int64_t line_at;
+    int64_t *const parts[] = {&line_at,   &l->split, &l->row,      &l->row_at,   &l->out,
+                              &l->out_at, &l->cells, &l->first_at, &l->column_at};
+    double floats = 0;
+    for (int i = 0; i < 9; i++) {
+        *parts[i] = (int64_t)floats;
+        floats += sizes[i];
+        if (floats > 1e12) return floats;
+    }
+    if (d->stride_w == 1) l->split = 0; /* A line is its only part. */
+    l->line = (int64_t)line;
+    l->phase = (int64_t)phase;
+    l->pitch = (int64_t)pitch;
+    return floats;
+}
+
+/* Columns that pool2d_width takes together: as many as stay in L2. False if windows are too long. */
+static bool width_plan(convpool_pool2d *p) {
+    const convpool_pool2d_desc *d = &p->desc;
+    const double near = 1 << 16, most = 1 << 19; /* floats */
+    const double reach = (double)(d->kh - 1) * (double)d->dilation_h + 1;
+    cp_pool2d_width *l = &p->width;
+    const bool planes = d->src_layout == CONVPOOL_LAYOUT_NCHW;
+    const double places = (planes ? 1 : (double)d->channels) * (double)d->ih * (double)d->iw;
+    if (d->window != CONVPOOL_POOL_WINDOW_SLIDING || d->src_layout != d->dst_layout || d->src_layout == CONVPOOL_LAYOUT_NCHW8C ||
+        d->kw > CP_POOL2D_TAPS || reach > (double)CP_POOL2D_TAPS || (double)(d->kw - 1) * (double)d->dilation_w > most ||
+        (d->indices != CONVPOOL_INDICES_NONE && places >= 1 << 30)) {
+        return false;
+    }
+    l->rows = (int64_t)reach;
+    l->columns = d->ow;
+    int64_t period = d->stride_w, rest = d->dilation_w;
+    while (rest != 0) {
+        const int64_t t = period % rest;
+        period = rest;
+        rest = t;
+    }
+    l->phases = CP_MIN(d->stride_w / period, d->kw);
+    double floats = width_layout(d, l);
+    while (floats > near && l->columns > 128) {
+        l->columns = cp_ceil_div(l->columns, 32) * 16;
+        floats = width_layout(d, l);
+    }
+    if (floats > most) return false;
+    l->bytes = (int64_t)floats * (int64_t)sizeof(float);
+    return true;
+}
+
+/* Whether lanes along the width are the faster ones, where both ways are open. */
+static bool is_wide(const convpool_pool2d_desc *d, bool small) {
+    const bool indexed = d->indices != CONVPOOL_INDICES_NONE;
+    if (small) {
+        const bool tall = d->kind == CONVPOOL_POOL_KIND_AVERAGE && d->oh > 32 && d->iw > 6;
+        return tall || d->ow > (d->oh > 4 ? 5 : 8);
+    }
+    const bool gathered = indexed || d->src_type == CONVPOOL_DATA_TYPE_U8; /* or scattered, lane by lane, if lanes are channels */
+    if (d->dst_layout == CONVPOOL_LAYOUT_NHWC) {
+        return gathered || d->channels < 16 || (d->stride_w == 1 && d->kw > 2 && d->ow > 4);
+    }
+    return d->channels < 5 || (gathered ? d->ow >= 20 : d->channels <= 8 && d->ow >= 64);
+}
+
 /* Which kernel serves a plan best, or as an algorithm that was asked for. */
 static void choose_family(convpool_pool2d *p) {
     const convpool_pool2d_desc *d = &p->desc;
-    const bool exact_sizes = CP_MAX(d->kh, d->kw) < 1 << 24;           /* as floats: what vectors of divisors are made from */
-    const bool exact_places = (double)d->ih * (double)d->iw < 1 << 24; /* likewise: what vectors of indices are made from */
-    const bool planes = d->dst_layout == CONVPOOL_LAYOUT_NCHW, sliding = d->window == CONVPOOL_POOL_WINDOW_SLIDING;
+    const double plane = (double)d->ih * (double)d->iw;
+    const bool exact_sizes = CP_MAX(d->kh, d->kw) < 1 << 24; /* as floats: what vectors of divisors are made from */
+    const bool planes = d->dst_layout == CONVPOOL_LAYOUT_NCHW;
     const bool indexed = d->indices != CONVPOOL_INDICES_NONE;
-    const bool plain = d->src_type == CONVPOOL_DATA_TYPE_F32 && d->src_layout == d->dst_layout &&
-                       (indexed ? exact_places && cp_pool2d_is_small(d) && planes && sliding : exact_sizes);
-    const pool2d_family other = !plain ? POOL2D_ELEMENTS : !planes ? POOL2D_CHANNELS : sliding ? POOL2D_WIDTH : POOL2D_ELEMENTS;
+    const bool plain = d->src_type == CONVPOOL_DATA_TYPE_F32 && d->src_layout == d->dst_layout && !indexed && exact_sizes;
+    const bool small = cp_pool2d_is_small(d) && (!indexed || plane < 1 << 30);                         /* int32 places */
+    const bool width = small || width_plan(p), lanes = lanes_plan(p) && (!indexed || plane < 1 << 24); /* places as floats */
     if (d->direction == CONVPOOL_DIRECTION_TRANSPOSED) {
         p->family = POOL2D_UNPOOL;
     } else if (d->window == CONVPOOL_POOL_WINDOW_GLOBAL && d->kind != CONVPOOL_POOL_KIND_MAX) {
         p->family = plain ? POOL2D_GLOBAL : POOL2D_ELEMENTS;
-    } else if (!lanes_plan(p) || (indexed && !exact_places)) {
-        p->family = other;
-    } else if (other == POOL2D_WIDTH && d->algorithm == CONVPOOL_ALGORITHM_AUTO) {
-        const bool tall = d->kind == CONVPOOL_POOL_KIND_AVERAGE && d->oh > 32 && d->iw > 6;
-        p->family = (cp_pool2d_is_small(d) ? tall || d->ow > (d->oh > 4 ? 5 : 8) : d->channels < 5) ? POOL2D_WIDTH : POOL2D_LANES;
-    } else if (other == POOL2D_WIDTH) {
-        p->family = d->algorithm == CONVPOOL_ALGORITHM_POOL_WIDTH ? POOL2D_WIDTH : POOL2D_LANES;
-    } else if (other == POOL2D_CHANNELS) {
-        p->family = (d->kh + 1) * d->kw > 12 ? POOL2D_LANES : POOL2D_CHANNELS;
+    } else if (width && (!lanes || (d->algorithm == CONVPOOL_ALGORITHM_AUTO ? is_wide(d, small)
+                                                                            : d->algorithm == CONVPOOL_ALGORITHM_POOL_WIDTH))) {
+        p->family = POOL2D_WIDTH;
+    } else if (plain && !planes && (!lanes || (d->kh + 1) * d->kw <= 12)) {
+        p->family = POOL2D_CHANNELS;
     } else {
-        p->family = POOL2D_LANES;
+        p->family = lanes ? POOL2D_LANES : POOL2D_ELEMENTS;
     }
 }
 
 static convpool_algorithm algorithm_of(const convpool_pool2d *p) {
     const bool planes = p->desc.dst_layout == CONVPOOL_LAYOUT_NCHW;
-    return p->family != POOL2D_LANES && planes ? CONVPOOL_ALGORITHM_POOL_WIDTH : CONVPOOL_ALGORITHM_POOL_CHANNELS;
+    return p->family == POOL2D_WIDTH || (p->family != POOL2D_LANES && planes) ? CONVPOOL_ALGORITHM_POOL_WIDTH
+                                                                              : CONVPOOL_ALGORITHM_POOL_CHANNELS;
 }
 
 static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc) {
@@ -203,8 +280,9 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
     const convpool_algorithm algorithm = algorithm_of(p);
     if (d->algorithm != CONVPOOL_ALGORITHM_AUTO && d->algorithm != algorithm) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
     /* A task is some channels of an image, whole planes or rows of one. Channels side by side are one task's as far as they go. */
-    const int64_t taps_moved = p->family == POOL2D_LANES ? d->kh + d->kw + 8 : taps;
-    const double task_taps = p->family == POOL2D_WIDTH && cp_pool2d_is_small(d) ? 1 << 18 : 1 << 16;
+    const bool strips = p->family == POOL2D_WIDTH && p->width.bytes > 0;
+    const int64_t taps_moved = p->family == POOL2D_LANES || strips ? d->kh + d->kw + 8 : taps;
+    const double task_taps = strips ? 1 << 22 : p->family == POOL2D_WIDTH ? 1 << 18 : 1 << 16;
     const double row = (double)d->ow * (double)taps_moved;
     const int64_t unit = d->dst_layout == CONVPOOL_LAYOUT_NHWC   ? d->channels
                          : p->family == POOL2D_LANES             ? CP_POOL2D_LANES
@@ -233,7 +311,9 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
         .oh = d->oh,
         .ow = d->ow,
         .plan_bytes = sizeof *p,
-        .workspace_bytes = p->family == POOL2D_LANES ? p->lanes.bytes : 0,
+        .workspace_bytes = p->family == POOL2D_LANES   ? p->lanes.bytes
+                           : p->family == POOL2D_WIDTH ? p->width.bytes
+                                                       : 0,
         .tasks = p->channel_tasks * p->row_tasks,
         .flops = n,
     };
@@ -308,8 +388,11 @@ static convpool_status check_run(pool2d_run *r, const convpool_pool2d_args *a) {
     if (status == CONVPOOL_STATUS_OK && indexed) status = cp_tensor_init(&r->indices, a->indices_strides, forward);
     if (status != CONVPOOL_STATUS_OK) return status;
     const convpool_strides *s = &r->dst.strides;
-    const bool lines = cp_is_aligned(a->dst, 64) && (d->ow | s->row | s->channel | s->batch) % 16 == 0;
-    r->stream = lines && (double)a->batch * (double)d->channels * (double)d->oh * (double)d->ow >= (double)CP_STREAM_FLOATS;
+    const convpool_strides *at = indexed ? &r->indices.strides : s;
+    const bool lines = cp_is_aligned(a->dst, 64) && (d->ow | s->row | s->channel | s->batch) % 16 == 0 &&
+                       cp_is_aligned(r->indices.data, 64) && (at->row | at->channel | at->batch) % 8 == 0;
+    r->stream = lines && (double)(indexed ? 3 : 1) * (double)a->batch * (double)d->channels * (double)d->oh * (double)d->ow >=
+                             (double)CP_STREAM_FLOATS;
     if (cp_tensors_overlap(&r->src, &r->dst)) return CONVPOOL_STATUS_OVERLAP;
     if (indexed && (cp_tensors_overlap(&r->indices, &r->dst) || (forward && cp_tensors_overlap(&r->indices, &r->src)))) {
         return CONVPOOL_STATUS_OVERLAP;
@@ -362,6 +445,7 @@ static void pool_task(const pool2d_run *r, int64_t image, int64_t channel, int64
         .rows = rows,
         .stream = r->stream,
         .lanes = &p->lanes,
+        .width = &p->width,
         .workspace = r->workspace,
     };
     const bool planes = d->dst_layout == CONVPOOL_LAYOUT_NCHW, gapless = d->ih == 1 || r->src.strides.row == d->iw;

@@ -62,8 +62,9 @@ static void random_axis(rng *r, int64_t *in, int64_t *kernel, int64_t *stride, i
     if (*in + *before + *after < dilated) *in = dilated - *before - *after;
 }
 
-/* Which windows a case is about: any, square ones of 2 and 3 on wide planes, long ones; or any on images of several tasks. */
-typedef enum windows { WINDOWS_ANY, WINDOWS_SMALL, WINDOWS_LONG, WINDOWS_TASKS } windows;
+/* Which windows a case is about: any, square ones of 2 and 3 on wide planes, long ones; any on images of several tasks; or square
+ * ones on images whose results go past the caches; or high ones on images so wide that a workspace has only parts of a row. */
+typedef enum windows { WINDOWS_ANY, WINDOWS_SMALL, WINDOWS_LONG, WINDOWS_TASKS, WINDOWS_LARGE, WINDOWS_WIDE } windows;
 
 /* Channels around whole vectors or a few planes, with cells enough for several tasks more often than not. */
 static void tasks_shape(rng *r, pool2d_case *c) {
@@ -73,6 +74,47 @@ static void tasks_shape(rng *r, pool2d_case *c) {
     const int64_t cells = rng_range(r, 1 << 12, 1 << PICK(r, 15, 16, 17, 18)) / c->channels;
     c->iw = rng_range(r, 1, rng_chance(r, 70) ? 70 : 700);
     c->ih = 1 + cells / c->iw;
+}
+
+/* As many results as stay in no cache, in whole cache lines but for one in ten. */
+static void large_shape(rng *r, pool2d_case *c) {
+    c->kind = PICK(r, CONVPOOL_POOL_KIND_MAX, CONVPOOL_POOL_KIND_MAX, CONVPOOL_POOL_KIND_AVERAGE);
+    c->channels = rng_range(r, 1, 3);
+    c->kh = c->kw = rng_range(r, 2, 3);
+    c->stride_h = c->stride_w = rng_range(r, 1, c->kh);
+    c->dilation_h = c->dilation_w = 1;
+    c->pad_top = rng_range(r, 0, c->kh - c->stride_h);
+    c->pad_left = rng_range(r, 0, c->kh - c->stride_h);
+    c->pad_bottom = c->kh - c->stride_h - c->pad_top;
+    c->pad_right = c->kh - c->stride_h - c->pad_left;
+    const int64_t ow = 16 * rng_range(r, 9, 80) + rng_chance(r, 10), cells = 1 << (c->kind == CONVPOOL_POOL_KIND_MAX ? 19 : 20);
+    c->iw = ow * c->stride_w;
+    c->ih = (1 + cells / (ow * c->channels)) * c->stride_h;
+    if (c->kind == CONVPOOL_POOL_KIND_MAX) c->indices = rng_range(r, 1, 2);
+}
+
+/* One or a few channels, side by side or not, as floats or bytes. */
+static void wide_shape(rng *r, pool2d_case *c) {
+    c->kind = PICK(r, CONVPOOL_POOL_KIND_MAX, CONVPOOL_POOL_KIND_MAX, CONVPOOL_POOL_KIND_AVERAGE, CONVPOOL_POOL_KIND_LP);
+    c->src_layout = c->dst_layout = rng_chance(r, 50) ? CONVPOOL_LAYOUT_NCHW : CONVPOOL_LAYOUT_NHWC;
+    c->src_type = rng_chance(r, 40) ? CONVPOOL_DATA_TYPE_U8 : CONVPOOL_DATA_TYPE_F32;
+    c->dst_type = rng_chance(r, 80) ? c->src_type : CONVPOOL_DATA_TYPE_F32;
+    c->channels = rng_range(r, 1, 4);
+    c->ih = rng_range(r, 1, 12);
+    c->iw = rng_range(r, 3000, 9000) / c->channels;
+    c->kh = rng_range(r, 4, 24);
+    c->kw = rng_range(r, 1, 4);
+    c->stride_h = rng_range(r, 1, 3);
+    c->stride_w = rng_range(r, 1, 5);
+    c->dilation_h = rng_range(r, 1, 2);
+    c->dilation_w = rng_range(r, 1, 3);
+    c->pad_top = c->pad_bottom = (c->kh - 1) * c->dilation_h / 2;
+    c->pad_left = rng_range(r, 0, (c->kw - 1) * c->dilation_w);
+    c->pad_right = rng_range(r, 0, (c->kw - 1) * c->dilation_w);
+    if (c->ih + 2 * c->pad_top <= (c->kh - 1) * c->dilation_h) c->ih++;
+    c->ceil_mode = rng_range(r, 0, 1);
+    c->count_include_pad = c->kind == CONVPOOL_POOL_KIND_AVERAGE ? rng_range(r, 0, 1) : 0;
+    if (c->kind == CONVPOOL_POOL_KIND_MAX) c->indices = rng_range(r, 0, 2);
 }
 
 static void windows_shape(rng *r, pool2d_case *c, windows which) {
@@ -143,8 +185,9 @@ static void random_window(rng *r, pool2d_case *c, windows which) {
 
 static void random_rest(rng *r, pool2d_case *c, windows which) {
     if (c->kind == CONVPOOL_POOL_KIND_LP) c->p = rng_range(r, 1, 2);
-    random_window(r, c, which);
-    if (c->kind == CONVPOOL_POOL_KIND_MAX) {
+    const bool given = which == WINDOWS_LARGE || which == WINDOWS_WIDE;
+    if (!given) random_window(r, c, which);
+    if (c->kind == CONVPOOL_POOL_KIND_MAX && !given) {
         c->indices = rng_chance(r, 50) ? CONVPOOL_INDICES_NONE : rng_range(r, 1, 2);
         const bool sliding_floats = c->window == CONVPOOL_POOL_WINDOW_SLIDING && c->src_type == CONVPOOL_DATA_TYPE_F32;
         if (sliding_floats && rng_chance(r, 20)) {
@@ -162,6 +205,11 @@ static void random_rest(rng *r, pool2d_case *c, windows which) {
     c->side = rng_range(r, 0, 1);
     c->split = rng_chance(r, 30) ? 0 : rng_range(r, 1, 1000000);
     c->data = rng_range(r, 0, 1000000);
+    if (which == WINDOWS_LARGE) {
+        c->batch = 1;
+        c->dst_gaps = c->indices_gaps = 0;
+        c->shift = c->side = 0;
+    }
 }
 
 /* Taps. */
@@ -177,10 +225,13 @@ static int64_t cost(const pool2d_case *c) {
 
 pool2d_case pool2d_case_make(uint64_t seed, uint64_t number) {
     rng r = rng_make(seed, number);
-    const windows of_number = number % 8 == 0 ? WINDOWS_TASKS : (windows)(number % 3);
+    const windows of_number = number % 400 == 7  ? WINDOWS_LARGE
+                              : number % 40 == 9 ? WINDOWS_WIDE
+                              : number % 8 == 0  ? WINDOWS_TASKS
+                                                 : (windows)(number % 3);
     const windows which = number < TAIL_CASES + WINDOW_CASES ? WINDOWS_ANY : of_number;
     const int64_t usual = rng_chance(&r, 5) || which != WINDOWS_ANY ? 200000 : 30000;
-    const int64_t most = which == WINDOWS_TASKS ? 1500000 : usual;
+    const int64_t most = which == WINDOWS_LARGE ? INT64_MAX : which == WINDOWS_TASKS || which == WINDOWS_WIDE ? 1500000 : usual;
     pool2d_case c;
     do {
         memset(&c, 0, sizeof c);
@@ -190,6 +241,10 @@ pool2d_case pool2d_case_make(uint64_t seed, uint64_t number) {
             random_shape(&r, &c);
         else if (which == WINDOWS_TASKS)
             tasks_shape(&r, &c);
+        else if (which == WINDOWS_LARGE)
+            large_shape(&r, &c);
+        else if (which == WINDOWS_WIDE)
+            wide_shape(&r, &c);
         else
             windows_shape(&r, &c, which);
         random_rest(&r, &c, which);

@@ -253,6 +253,30 @@ static void test_widest_pooling(rng *r, guarded *g, guard_side side) {
     if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_masked wrote beyond %d to %d", (int)begin, (int)end);
 }
 
+/* Bytes as floats and back, magnitudes and roots. */
+static void test_bytes(rng *r, guarded *g, guard_side side) {
+    float a[CP_WIDE], out[CP_WIDE];
+    const int64_t n = rng_range(r, 1, CP_WIDE);
+    uint8_t *byte = guarded_place(g, CP_WIDE, 1, 0, side);
+    for (int i = 0; i < CP_WIDE; i++) {
+        byte[i] = (uint8_t)rng_range(r, 0, 255);
+        a[i] = rng_chance(r, 10) ? 1e30f * (float)rng_range(r, -1, 1) : 0.5f * (float)rng_range(r, -20, 530);
+    }
+    if (rng_chance(r, 20)) a[0] = -INFINITY;
+    vw_store(out, vw_load_u8(byte));
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_load_u8", (float)byte[i], out[i], (float)i, 0, 0);
+    vw_store(out, vw_abs(vw_load(a)));
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_abs", fabsf(a[i]), out[i], a[i], 0, 0);
+    vw_store(out, vw_sqrt(vw_abs(vw_load(a))));
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_sqrt", sqrtf(fabsf(a[i])), out[i], a[i], 0, 0);
+    byte = guarded_place(g, (size_t)n, 1, 0, side);
+    vw_storen_u8(byte, vw_load(a), n);
+    for (int64_t i = 0; i < n; i++) {
+        expect("vw_storen_u8", nearbyintf(fmaxf(0.0f, fminf(a[i], 255.0f))), (float)byte[i], a[i], (float)n, 0);
+    }
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_storen_u8 wrote beyond %d", (int)n);
+}
+
 /* Maxima without NaN and their places, and indices from those. */
 static void test_places(rng *r, guarded *g, guard_side side) {
     float a[CP_WIDE], b[CP_WIDE], out[2][CP_WIDE];
@@ -289,12 +313,22 @@ static void test_places(rng *r, guarded *g, guard_side side) {
     }
     const int64_t base = (int64_t)1 << 40, n = rng_range(r, 0, CP_WIDE);
     int64_t *to = guarded_place(g, CP_WIDE * sizeof *to, sizeof *to, 0, side);
-    vw_store_places(to, vw_load_places(place), base);
+    vw_store_places(to, vw_load_places(place), base, false);
     for (int i = 0; i < CP_WIDE; i++) expect("vw_store_places", (float)place[i], (float)(to[i] - base), 0, 0, 0);
     if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_places wrote beyond %d", (int)CP_WIDE);
-    vw_store_picked_places(to, vw_pick_even(vw_load_places(place), vw_load_places(place + CP_WIDE)), base);
+    vw_store_picked_places(to, vw_pick_even(vw_load_places(place), vw_load_places(place + CP_WIDE)), base, false);
     for (int i = 0; i < CP_WIDE; i++) expect("vw_store_picked_places", (float)place[2 * i], (float)(to[i] - base), 0, 0, 0);
     if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_picked_places wrote beyond %d", (int)CP_WIDE);
+    to = guarded_place(g, CP_WIDE * sizeof *to, 64, 0, side);
+    vw_store_places(to, vw_load_places(place), base, true);
+    vw_stream_end();
+    for (int i = 0; i < CP_WIDE; i++) expect("vw_store_places, streamed", (float)place[i], (float)(to[i] - base), 0, 0, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_places streamed beyond %d", (int)CP_WIDE);
+    vw_store_picked_places(to, vw_pick_even(vw_load_places(place), vw_load_places(place + CP_WIDE)), base, true);
+    vw_stream_end();
+    for (int i = 0; i < CP_WIDE; i++)
+        expect("vw_store_picked_places, streamed", (float)place[2 * i], (float)(to[i] - base), 0, 0, 0);
+    if (!guarded_intact(g)) tally_fail(&verdicts, &opts, "vw_store_picked_places streamed beyond %d", (int)CP_WIDE);
     to = guarded_place(g, (size_t)n * sizeof *to, sizeof *to, 0, side);
     vw_storen_places(to, vw_load_places(place), base, n);
     for (int64_t i = 0; i < n; i++) expect("vw_storen_places", (float)place[i], (float)(to[i] - base), (float)n, 0, 0);
@@ -496,6 +530,15 @@ static void test_load_transposed(rng *r, guarded *g, guard_side side) {
     }
 }
 
+/* Fours of floats, all that the guarded memory has. */
+static void test_load_fours(rng *r, guarded *g, guard_side side) {
+    const int64_t step = rng_range(r, 0, 40), floats = (CP_WIDE / 4 - 1) * step + 4;
+    float *m = guarded_place(g, (size_t)floats * sizeof(float), sizeof(float), 0, side), out[CP_WIDE];
+    for (int64_t i = 0; i < floats; i++) m[i] = any_bits(r);
+    vw_store(out, vw_load_fours(m, step));
+    for (int l = 0; l < CP_WIDE; l++) expect("vw_load_fours", m[l / 4 * step + l % 4], out[l], (float)step, (float)l, 0);
+}
+
 static void test_sums(rng *r) {
     v8 rows[8];
     float sums[8];
@@ -524,10 +567,12 @@ int main(int argc, char **argv) {
         if (i % 16 == 0) {
             test_transpose(&r);
             test_load_transposed(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
+            test_load_fours(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_sums(&r);
             test_widest(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_widest_pooling(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_places(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
+            test_bytes(&r, &memory, i % 32 == 0 ? GUARD_AT_END : GUARD_AT_BEGIN);
             test_memory(&r, &memory, GUARD_AT_END);
             test_memory(&r, &memory, GUARD_AT_BEGIN);
             test_wide_memory(&r, &memory, GUARD_AT_END);

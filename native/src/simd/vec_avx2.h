@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "common.h"
 
@@ -16,6 +17,9 @@ static CP_INLINE v8 v8_load(const float *p) { return _mm256_loadu_ps(p); }
 static CP_INLINE void v8_store(float *p, v8 a) { _mm256_storeu_ps(p, a); }
 static CP_INLINE __m256i v8_first(int64_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static CP_INLINE v8 v8_load_fours(const float *p, int64_t step) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + step), 1);
 }
 static CP_INLINE v8 v8_loadn(const float *p, int64_t n) { return _mm256_maskload_ps(p, v8_first(n)); }
 static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) { _mm256_maskstore_ps(p, v8_first(n), a); }
@@ -126,12 +130,21 @@ static CP_INLINE v8 v8_load_places(const int32_t *p) {
 static CP_INLINE v8 v8_add_places(v8 a, int32_t b) {
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(a), _mm256_set1_epi32(b)));
 }
-static CP_INLINE void v8_store_picked_places(int64_t *p, v8 a, int64_t base) {
+static CP_INLINE void v8_store_picked_places(int64_t *p, v8 a, int64_t base, const bool stream) {
     const __m256i at = _mm256_castps_si256(a), from = _mm256_set1_epi64x(base), zero = _mm256_setzero_si256();
-    _mm256_storeu_si256((__m256i *)(void *)p, _mm256_add_epi64(_mm256_unpacklo_epi32(at, zero), from));
-    _mm256_storeu_si256((__m256i *)(void *)(p + 4), _mm256_add_epi64(_mm256_unpackhi_epi32(at, zero), from));
+    const __m256i first = _mm256_add_epi64(_mm256_unpacklo_epi32(at, zero), from);
+    const __m256i last = _mm256_add_epi64(_mm256_unpackhi_epi32(at, zero), from);
+    if (stream) {
+        _mm256_stream_si256((__m256i *)(void *)p, first);
+        _mm256_stream_si256((__m256i *)(void *)(p + 4), last);
+    } else {
+        _mm256_storeu_si256((__m256i *)(void *)p, first);
+        _mm256_storeu_si256((__m256i *)(void *)(p + 4), last);
+    }
 }
-static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) { v8_store_picked_places(p, v8_in_order(a), base); }
+static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base, const bool stream) {
+    v8_store_picked_places(p, v8_in_order(a), base, stream);
+}
 static CP_INLINE void v8_storen_places(int64_t *p, v8 a, int64_t base, int64_t n) {
     const __m256i at = _mm256_castps_si256(v8_in_order(a)), from = _mm256_set1_epi64x(base), zero = _mm256_setzero_si256();
     const __m256i count = _mm256_set1_epi64x(n);
@@ -140,6 +153,20 @@ static CP_INLINE void v8_storen_places(int64_t *p, v8 a, int64_t base, int64_t n
                            _mm256_add_epi64(_mm256_unpacklo_epi32(at, zero), from));
     _mm256_maskstore_epi64(to + 4, _mm256_cmpgt_epi64(count, _mm256_setr_epi64x(4, 5, 6, 7)),
                            _mm256_add_epi64(_mm256_unpackhi_epi32(at, zero), from));
+}
+static CP_INLINE v8 v8_load_u8(const uint8_t *p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)p)));
+}
+static CP_INLINE void v8_storen_u8(uint8_t *p, v8 a, int64_t n) {
+    const __m256i whole = _mm256_cvtps_epi32(v8_clip(a, v8_zero(), v8_set1(255.0f)));
+    const __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    const __m128i bytes = _mm_packus_epi16(words, words);
+    if (n == 8) {
+        _mm_storel_epi64((__m128i *)(void *)p, bytes);
+    } else {
+        const int64_t all = _mm_cvtsi128_si64(bytes);
+        memcpy(p, &all, (size_t)n);
+    }
 }
 static CP_INLINE v8 v8_pow2_of_biased(v8 t) {
     const __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(t), 23);

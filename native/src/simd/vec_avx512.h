@@ -48,6 +48,11 @@ enum { CP_WIDE = 16 };
 typedef __m512 vw;
 static CP_INLINE vw vw_zero(void) { return _mm512_setzero_ps(); }
 static CP_INLINE vw vw_load(const float *p) { return _mm512_loadu_ps(p); }
+static CP_INLINE vw vw_load_fours(const float *p, int64_t step) {
+    const __m256 lo = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + step), 1);
+    const __m256 hi = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 2 * step)), _mm_loadu_ps(p + 3 * step), 1);
+    return _mm512_insertf32x8(_mm512_castps256_ps512(lo), hi, 1);
+}
 static CP_INLINE vw vw_loadn(const float *p, int64_t n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 static CP_INLINE void vw_store(float *p, vw a) { _mm512_storeu_ps(p, a); }
 static CP_INLINE vw vw_set1(float x) { return _mm512_set1_ps(x); }
@@ -129,15 +134,23 @@ static CP_INLINE vw vw_load_places(const int32_t *p) { return _mm512_castsi512_p
 static CP_INLINE vw vw_add_places(vw a, int32_t b) {
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a), _mm512_set1_epi32(b)));
 }
-static CP_INLINE void vw_store_places(int64_t *p, vw a, int64_t base) {
-    const __m512i at = _mm512_castps_si512(a), from = _mm512_set1_epi64(base);
-    _mm512_storeu_si512(p, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_castsi512_si256(at)), from));
-    _mm512_storeu_si512(p + 8, _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(at, 1)), from));
+static CP_INLINE void vw_store_indices(int64_t *p, __m512i lo, __m512i hi, int64_t base, const bool stream) {
+    const __m512i from = _mm512_set1_epi64(base), first = _mm512_add_epi64(lo, from), last = _mm512_add_epi64(hi, from);
+    if (stream) {
+        _mm512_stream_si512((__m512i *)(void *)p, first);
+        _mm512_stream_si512((__m512i *)(void *)(p + 8), last);
+    } else {
+        _mm512_storeu_si512(p, first);
+        _mm512_storeu_si512(p + 8, last);
+    }
 }
-static CP_INLINE void vw_store_picked_places(int64_t *p, vw a, int64_t base) {
-    const __m512i at = _mm512_castps_si512(a), from = _mm512_set1_epi64(base), zero = _mm512_setzero_si512();
-    _mm512_storeu_si512(p, _mm512_add_epi64(_mm512_unpacklo_epi32(at, zero), from));
-    _mm512_storeu_si512(p + 8, _mm512_add_epi64(_mm512_unpackhi_epi32(at, zero), from));
+static CP_INLINE void vw_store_places(int64_t *p, vw a, int64_t base, const bool stream) {
+    const __m512i at = _mm512_castps_si512(a), lo = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(at));
+    vw_store_indices(p, lo, _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(at, 1)), base, stream);
+}
+static CP_INLINE void vw_store_picked_places(int64_t *p, vw a, int64_t base, const bool stream) {
+    const __m512i at = _mm512_castps_si512(a), zero = _mm512_setzero_si512();
+    vw_store_indices(p, _mm512_unpacklo_epi32(at, zero), _mm512_unpackhi_epi32(at, zero), base, stream);
 }
 static CP_INLINE void vw_storen_places(int64_t *p, vw a, int64_t base, int64_t n) {
     const __m512i at = _mm512_castps_si512(a), from = _mm512_set1_epi64(base);
@@ -146,6 +159,15 @@ static CP_INLINE void vw_storen_places(int64_t *p, vw a, int64_t base, int64_t n
     _mm512_mask_storeu_epi64(p + 8, (__mmask8)(mask >> 8),
                              _mm512_add_epi64(_mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(at, 1)), from));
 }
+static CP_INLINE vw vw_load_u8(const uint8_t *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(const void *)p)));
+}
+static CP_INLINE void vw_storen_u8(uint8_t *p, vw a, int64_t n) {
+    const __m512i whole = _mm512_cvtps_epi32(vw_clip(a, vw_zero(), vw_set1(255.0f)));
+    _mm_mask_storeu_epi8(p, (__mmask16)((1u << n) - 1), _mm512_cvtepi32_epi8(whole));
+}
+static CP_INLINE vw vw_abs(vw a) { return _mm512_abs_ps(a); }
+static CP_INLINE vw vw_sqrt(vw a) { return _mm512_sqrt_ps(a); }
 static CP_INLINE vw vw_max3_first(vw a, vw b, vw c) {
     const __mmask16 ordered = _mm512_cmp_ps_mask(b, c, _CMP_ORD_Q);
     return _mm512_mask_max_ps(_mm512_set1_ps(NAN), ordered, c, _mm512_max_ps(b, a));

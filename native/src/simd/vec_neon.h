@@ -21,6 +21,7 @@ static CP_INLINE void v8_store(float *p, v8 a) {
     vst1q_f32(p, a.lo);
     vst1q_f32(p + 4, a.hi);
 }
+static CP_INLINE v8 v8_load_fours(const float *p, int64_t step) { return v8_of(vld1q_f32(p), vld1q_f32(p + step)); }
 static CP_INLINE v8 v8_loadn(const float *p, int64_t n) {
     float t[8] = {0};
     memcpy(t, p, (size_t)n * sizeof(float));
@@ -74,11 +75,8 @@ static CP_INLINE float32x4_t v4_pick_third(float32x4_t a, float32x4_t b, float32
     /* Three has no factor in common with four, so the wanted elements of all vectors lie in different lanes. */
     const uint32_t second[] = {0, ~0u, 0, 0}, third[] = {0, 0, ~0u, 0};
     const float32x4_t class0 = k == 0 ? a : k == 1 ? b : c, class1 = k == 0 ? c : k == 1 ? a : b;
-    const float32x4_t picked = vbslq_f32(vld1q_u32(third),
-                                         k == 0   ? b
-                                         : k == 1 ? c
-                                                  : a,
-                                         vbslq_f32(vld1q_u32(second), class1, class0));
+    const float32x4_t class2 = k == 0 ? b : k == 1 ? c : a;
+    const float32x4_t picked = vbslq_f32(vld1q_u32(third), class2, vbslq_f32(vld1q_u32(second), class1, class0));
     return k == 0 ? picked : k == 1 ? vextq_f32(picked, picked, 1) : vextq_f32(picked, picked, 2);
 }
 static CP_INLINE v8 v8_pick_third(v8 a, v8 b, v8 c, const int k) {
@@ -164,7 +162,8 @@ static CP_INLINE v8 v8_add_places(v8 a, int32_t b) {
     return v8_of(vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a.lo), by)),
                  vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(a.hi), by)));
 }
-static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) {
+static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base, const bool stream) {
+    (void)stream;
     const int32x4_t lo = vreinterpretq_s32_f32(a.lo), hi = vreinterpretq_s32_f32(a.hi);
     const int64x2_t from = vdupq_n_s64(base);
     vst1q_s64(p, vaddw_s32(from, vget_low_s32(lo)));
@@ -172,11 +171,24 @@ static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) {
     vst1q_s64(p + 4, vaddw_s32(from, vget_low_s32(hi)));
     vst1q_s64(p + 6, vaddw_s32(from, vget_high_s32(hi)));
 }
-static CP_INLINE void v8_store_picked_places(int64_t *p, v8 a, int64_t base) { v8_store_places(p, v8_in_order(a), base); }
+static CP_INLINE void v8_store_picked_places(int64_t *p, v8 a, int64_t base, const bool stream) {
+    v8_store_places(p, v8_in_order(a), base, stream);
+}
 static CP_INLINE void v8_storen_places(int64_t *p, v8 a, int64_t base, int64_t n) {
     int64_t t[8];
-    v8_store_places(t, a, base);
+    v8_store_places(t, a, base, false);
     memcpy(p, t, (size_t)n * sizeof *p);
+}
+static CP_INLINE v8 v8_load_u8(const uint8_t *p) {
+    const uint16x8_t words = vmovl_u8(vld1_u8(p));
+    return v8_of(vcvtq_f32_u32(vmovl_u16(vget_low_u16(words))), vcvtq_f32_u32(vmovl_u16(vget_high_u16(words))));
+}
+static CP_INLINE void v8_storen_u8(uint8_t *p, v8 a, int64_t n) {
+    const v8 clipped = v8_clip(a, v8_zero(), v8_set1(255.0f));
+    const uint16x4_t lo = vmovn_u32(vcvtnq_u32_f32(clipped.lo)), hi = vmovn_u32(vcvtnq_u32_f32(clipped.hi));
+    uint8_t bytes[8];
+    vst1_u8(bytes, vmovn_u16(vcombine_u16(lo, hi)));
+    memcpy(p, bytes, (size_t)n);
 }
 static CP_INLINE float32x4_t v4_pow2_of_biased(float32x4_t t) {
     return vreinterpretq_f32_u32(vaddq_u32(vshlq_n_u32(vreinterpretq_u32_f32(t), 23), vdupq_n_u32(0x3F800000u)));

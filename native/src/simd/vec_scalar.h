@@ -49,6 +49,7 @@ static CP_INLINE v8 v8_zero(void) { CP_LANES(0.0f); }
 static CP_INLINE v8 v8_load(const float *p) { CP_LANES(p[i]); }
 static CP_INLINE void v8_store(float *p, v8 a) { memcpy(p, a.f, sizeof a.f); }
 /* The first n (0..8) elements; nothing beyond them is touched, and a load has zeros there. */
+static CP_INLINE v8 v8_load_fours(const float *p, int64_t step) { CP_LANES(p[i / 4 * step + i % 4]); }
 static CP_INLINE v8 v8_loadn(const float *p, int64_t n) { CP_LANES(i < n ? p[i] : 0.0f); }
 static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) { memcpy(p, a.f, (size_t)n * sizeof(float)); }
 /* Some of the elements: those with begin <= i < end, or those of either mask. A masked load has zeros elsewhere and touches nothing
@@ -146,14 +147,25 @@ static CP_INLINE v8 v8_add_places(v8 a, int32_t b) {
     for (int i = 0; i < 8; i++) at[i] += b;
     return v8_load_places(at);
 }
-/* p[i] = base + a[i], of all, of the first n, and of those that lie in the order of picks. None is negative. */
+/* p[i] = base + a[i], of all, of the first n, and of those that lie in the order of picks; stored as by vw_stream if `stream`. None
+ * is negative. */
 static CP_INLINE void v8_storen_places(int64_t *p, v8 a, int64_t base, int64_t n) {
     int32_t at[8];
     memcpy(at, a.f, sizeof at);
     for (int64_t i = 0; i < n; i++) p[i] = base + at[i];
 }
-static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base) { v8_storen_places(p, a, base, 8); }
-static CP_INLINE void v8_store_picked_places(int64_t *p, v8 a, int64_t base) { v8_store_places(p, v8_in_order(a), base); }
+static CP_INLINE void v8_store_places(int64_t *p, v8 a, int64_t base, const bool stream) {
+    (void)stream;
+    v8_storen_places(p, a, base, 8);
+}
+static CP_INLINE void v8_store_picked_places(int64_t *p, v8 a, int64_t base, const bool stream) {
+    v8_store_places(p, v8_in_order(a), base, stream);
+}
+/* Bytes as floats, and the first n (1..8) floats as bytes: clipped, to nearest even. None is NaN. */
+static CP_INLINE v8 v8_load_u8(const uint8_t *p) { CP_LANES((float)p[i]); }
+static CP_INLINE void v8_storen_u8(uint8_t *p, v8 a, int64_t n) {
+    for (int64_t i = 0; i < n; i++) p[i] = (uint8_t)(int)(CP_MAX(0.0f, CP_MIN(a.f[i], 255.0f)) + 8388608.0f - 8388608.0f);
+}
 /* The float whose bits are (bits(t) << 23) + 0x3F800000. */
 static CP_INLINE v8 v8_pow2_of_biased(v8 t) {
     uint32_t bits[8];

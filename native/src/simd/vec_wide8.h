@@ -8,6 +8,8 @@ typedef v8 vw;
 static CP_INLINE vw vw_zero(void) { return v8_zero(); }
 static CP_INLINE vw vw_load(const float *p) { return v8_load(p); }
 static CP_INLINE vw vw_loadn(const float *p, int64_t n) { return v8_loadn(p, n); }
+/* Fours of neighbours, each `step` floats after the last. */
+static CP_INLINE vw vw_load_fours(const float *p, int64_t step) { return v8_load_fours(p, step); }
 static CP_INLINE void vw_store(float *p, vw a) { v8_store(p, a); }
 static CP_INLINE vw vw_set1(float x) { return v8_set1(x); }
 static CP_INLINE vw vw_clip(vw x, vw lo, vw hi) { return v8_clip(x, lo, hi); }
@@ -51,9 +53,15 @@ static CP_INLINE vw_mask vw_denormal(vw a) { return v8_denormal(a); }
 static CP_INLINE bool vw_any(vw_mask m) { return v8_any(m); }
 static CP_INLINE vw vw_load_places(const int32_t *p) { return v8_load_places(p); }
 static CP_INLINE vw vw_add_places(vw a, int32_t b) { return v8_add_places(a, b); }
-static CP_INLINE void vw_store_picked_places(int64_t *p, vw a, int64_t base) { v8_store_picked_places(p, a, base); }
-static CP_INLINE void vw_store_places(int64_t *p, vw a, int64_t base) { v8_store_places(p, a, base); }
+static CP_INLINE void vw_store_picked_places(int64_t *p, vw a, int64_t base, const bool stream) {
+    v8_store_picked_places(p, a, base, stream);
+}
+static CP_INLINE void vw_store_places(int64_t *p, vw a, int64_t base, const bool stream) { v8_store_places(p, a, base, stream); }
 static CP_INLINE void vw_storen_places(int64_t *p, vw a, int64_t base, int64_t n) { v8_storen_places(p, a, base, n); }
+static CP_INLINE vw vw_load_u8(const uint8_t *p) { return v8_load_u8(p); }
+static CP_INLINE void vw_storen_u8(uint8_t *p, vw a, int64_t n) { v8_storen_u8(p, a, n); }
+static CP_INLINE vw vw_abs(vw a) { return v8_abs(a); }
+static CP_INLINE vw vw_sqrt(vw a) { return v8_sqrt(a); }
 static CP_INLINE vw vw_max3_first(vw a, vw b, vw c) { return v8_max3_first(a, b, c); }
 /* Lane l of t[k] is p[l * pitch + k]. */
 static CP_INLINE void vw_load_transposed(const float *p, int64_t pitch, vw t[8]) {

@@ -262,9 +262,9 @@ static CP_INLINE void pool2d_outputs(const pool2d_strip s, const pool2d_row r, i
         if (places == POOL2D_NO_PLACES) continue;
         if (step == 3) out_at[v] = vw_thirds_in_order(out_at[v]);
         if (whole && step != 2) {
-            vw_store_places(r.indices + j, out_at[v], r.base + j * step);
+            vw_store_places(r.indices + j, out_at[v], r.base + j * step, stream);
         } else if (whole) {
-            vw_store_picked_places(r.indices + j, out_at[v], r.base + j * step);
+            vw_store_picked_places(r.indices + j, out_at[v], r.base + j * step, stream);
         } else {
             if (step == 2) out_at[v] = vw_in_order(out_at[v]);
             vw_storen_places(r.indices + j, out_at[v], r.base + j * step, s.n);
@@ -385,7 +385,7 @@ static CP_INLINE void pool2d_strips(const cp_pool2d_band *a, const int kernel, c
                                     const bool indexed) {
     const convpool_pool2d_desc *d = a->desc;
     const pool2d_places places = indexed ? POOL2D_PLACES : POOL2D_NO_PLACES;
-    const bool stream = a->stream && !indexed;
+    const bool stream = a->stream;
     const int held = indexed || kernel == step ? POOL2D_HELD / 2 : POOL2D_HELD;
     pool2d_strip s = {.j = -1};
     float divisors[POOL2D_KERNEL + 1][POOL2D_STRIP];

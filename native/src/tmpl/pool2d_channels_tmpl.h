@@ -124,9 +124,9 @@ static CP_INLINE void pool2d_global_op(const cp_pool2d_band *a, const bool two, 
     const convpool_pool2d_desc *d = a->desc;
     const int64_t n = d->ih * d->iw, src_plane = a->src_strides.channel, dst_plane = a->dst_strides.channel, channels = a->channels;
     const pool2d_axis y = pool2d_rows(d, 0), x = pool2d_columns(d, 0);
-    const v8 divisor = v8_set1(pool2d_divisor(d, &y, &x));
-    float *dst = (float *)a->dst + a->channel * dst_plane;
     const float cells = pool2d_divisor(d, &y, &x);
+    const v8 divisor = v8_set1(cells);
+    float *dst = (float *)a->dst + a->channel * dst_plane;
     pool2d_aligned aligned[8]; /* The next 8 planes are aligned as these are. */
     for (int64_t k = 0; k < CP_MIN(8, channels); k++) {
         aligned[k] = pool2d_aligned_of((const float *)a->src + (a->channel + k) * src_plane, n);
