@@ -22,6 +22,7 @@ internal static class Accuracy
         ("3x3, 256 x 14 x 14 to 64", LayerGraphs.Conv(256, 64, 3, padding: 1), 14, 14),
         ("3x3, 512 x 7 x 7 to 64", LayerGraphs.Conv(512, 64, 3, padding: 1), 7, 7),
         ("3x3 stride 2, 128 x 28 x 28 to 32", LayerGraphs.Conv(128, 32, 3, padding: 1, stride: 2), 28, 28),
+        ("7x7 stride 2, 3 x 112 x 112 to 32", LayerGraphs.Conv(3, 32, 7, padding: 3, stride: 2), 112, 112),
         ("5x5, 32 x 28 x 28 to 32", LayerGraphs.Conv(32, 32, 5, padding: 2), 28, 28),
         ("1x1, 512 x 14 x 14 to 64", LayerGraphs.Conv(512, 64, 1), 14, 14),
         ("depthwise 3x3, 64 x 28 x 28", LayerGraphs.Conv(64, 64, 3, padding: 1, groups: 64), 28, 28),

@@ -225,7 +225,7 @@ typedef enum convpool_algorithm {
     /** Direct convolution, vector lanes along the width, or the pixels of all rows: depthwise layers, few channels, 1x1 on planes,
      * single-channel images. */
     CONVPOOL_ALGORITHM_DIRECT_WIDTH = 2,
-    /** Winograd F(2x2, 3x3) and F(2x2, 5x5), the first also with stride 2. */
+    /** Winograd F(2x2, 3x3), also with stride 2, F(2x2, 5x5), and F(2x2, 7x7) with stride 2. */
     CONVPOOL_ALGORITHM_WINOGRAD_2X2 = 3,
     /** Winograd F(4x4, 3x3), also with stride 2. */
     CONVPOOL_ALGORITHM_WINOGRAD_4X4 = 4,

@@ -123,11 +123,12 @@ typedef struct cp_conv2d_pointwise {
 
 /* winograd_weights: the transform of the weights of up to 16 output channels, in double; what is left of the 16 becomes zero. */
 typedef struct cp_winograd_weights {
-    int64_t taps;         /* a side: 3 or 5 */
-    int64_t side;         /* points a side: 4 or 6; 5 or 9 for stride 2 */
+    int64_t taps;         /* a side: 3, 5 or 7 */
+    int64_t side, sums;   /* points and sums a side */
+    const int64_t *begin; /* sum i of a line is that of products [begin[i], begin[i + 1]) */
     const float *weights; /* [output][channel][taps][taps] */
     int64_t outputs, channels;
-    float *u; /* [side x side points][channel][16] */
+    float *u; /* [sum][its points][channel][16] */
 } cp_winograd_weights;
 
 /* winograd_input: the transform of one block of up to 16 channels of a rectangle of tiles, each side x side pixels and overlapping
@@ -135,6 +136,8 @@ typedef struct cp_winograd_weights {
 typedef struct cp_winograd_input {
     int64_t step;     /* pixels a side from a tile to the next: 2, 4 or 8 */
     int64_t side;     /* pixels and points a side: 4 or 6; 5 or 9 for stride 2 */
+    int64_t sums;     /* a side */
+    int64_t pitch;    /* floats from one pixel of x to the next, and from one tile of v: 16, or 4 if that is all channels */
     int64_t dilation; /* columns from one pixel of a tile to the next; so many tiles interleave */
     const float *x;   /* [rows][columns][16], from conv2d_pack */
     int64_t channels; /* 1..16 */
@@ -149,11 +152,14 @@ typedef struct cp_winograd_input {
 typedef struct cp_winograd_multiply {
     const float *v; /* [point][block of 16 channels][tile][16], neighbouring points `v_point` floats apart */
     int64_t v_point;
-    const float *u; /* [panel][point][channel][16] */
+    const float *u; /* [panel][sum][its points][channel][16] */
     float *m;       /* [panel][sum][tile][16], neighbouring sums `m_point` floats apart */
     int64_t m_point;
     int64_t panels, side, sums, tiles, channels; /* points and sums a side */
-    bool far;                                    /* the weights come from beyond L2 */
+    const int64_t *begin;                        /* as in cp_winograd_weights */
+    int64_t pitch;                               /* as in cp_winograd_input */
+    bool far;                                    /* the weights may come from beyond L2 */
+    const float *next_u;                         /* of the next call, to be fetched meanwhile; or NULL */
     cp_fetch fetch[2];                           /* read or written next */
 } cp_winograd_multiply;
 

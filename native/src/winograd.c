@@ -10,12 +10,19 @@ typedef struct cp_winograd_transforms {
     double chain;                             /* products of an input channel in the longest sum */
     double growth, later_growth;              /* of errors of the input transform, and of later ones */
     double input_cost, output_cost;           /* of 8 input channels of a tile, and of 16 output channels */
+    int64_t sums;                             /* a side */
+    const int64_t *begin;                     /* as in cp_winograd_weights */
 } transforms;
 
-/* Tile, taps, stride; roundings and chain; growths; costs. */
+/* Where the products of the sums of a line begin: with stride 1 each has a sum of its own. */
+static const int64_t alone[] = {0, 1, 2, 3, 4, 5, 6}, of_5[] = {0, 2, 3, 5}, of_9[] = {0, 2, 3, 4, 5, 6, 7, 9},
+                     of_9_7[] = {0, 2, 4, 6, 7, 9};
+
+/* Tile, taps, stride; roundings and chain; growths; costs; sums. */
 static const transforms all_transforms[] = {
-    {2, 3, 1, 2, 4, 1, 16, 12, 81, 89}, {4, 3, 1, 4, 6, 1, 157, 116, 253, 314}, {2, 5, 1, 4, 6, 1, 157, 116, 253, 153},
-    {2, 3, 2, 2, 2, 4, 9, 9, 90, 140},  {4, 3, 2, 4, 6, 4, 88, 80, 650, 550},
+    {2, 3, 1, 2, 4, 1, 16, 12, 81, 89, 4, alone},     {4, 3, 1, 4, 6, 1, 157, 116, 253, 314, 6, alone},
+    {2, 5, 1, 4, 6, 1, 157, 116, 253, 153, 6, alone}, {2, 3, 2, 2, 2, 4, 9, 9, 90, 140, 3, of_5},
+    {4, 3, 2, 4, 6, 4, 88, 80, 650, 550, 7, of_9},    {2, 7, 2, 4, 6, 4, 88, 80, 700, 180, 5, of_9_7},
 };
 
 enum {
@@ -66,11 +73,11 @@ static bool size_workspace(cp_winograd *w) {
     const int64_t columns = CP_MIN(tiles, w->tile_columns),
                   rows = CP_MIN(tiles / columns, w->phase_rows); /* of a part of an area */
     int64_t acc;
-    w->v_point = odd_lines(blocks * tiles * CP_PANEL);
+    w->v_point = odd_lines(blocks * tiles * w->pitch);
     w->m_point = odd_lines(tiles * CP_PANEL);
     w->v_bytes = w->points * w->v_point * size;
     w->m_bytes = CP_MIN(w->panels, MULTIPLY_PANELS) * w->sums * w->sums * w->m_point * size;
-    if (!cp_align(reach_rows(w, rows) * reach_columns(w, columns) * CP_PANEL * size, &w->x_bytes) ||
+    if (!cp_align(reach_rows(w, rows) * reach_columns(w, columns) * w->pitch * size, &w->x_bytes) ||
         !cp_align(columns * w->tile * w->tile * CP_PANEL * size, &acc)) {
         return false;
     }
@@ -88,10 +95,12 @@ static double bound(const cp_winograd *w) {
 
 /* Cost of a group, in pairs of vector FMAs like that of the direct algorithms. Constants are fitted to 1413 layers of 4x4 to
  * 112x112 pixels, 4 to 512 channels and 1 to 32 groups on Zen 5, AVX2 and AVX-512 together: the choice was within 10% of the best
- * on all but 1.9% and 1.4% of them; those of stride 2 to 101 more, on all but three and one of them. */
+ * on all but 1.9% and 1.4% of them; those of 3x3 with stride 2 to 101 more, on all but three and one of them; those of 7x7 to 178
+ * more of 1 to 64 channels, a compromise between the two: on all but 12% and 13%. */
 static double cost(const cp_winograd *w) {
     /* Pairs in which 16 weights come from beyond L2 and from beyond half of a usual L3, twice that for stride 2; of a task. */
     const double far = 6, farther = 8, task = 990;
+    const double packed = w->pitch == CP_PANEL ? 1 : 0.4; /* of few channels 4 tiles are transformed at once */
     const double areas = (double)w->areas_a_group, tiles = (double)(w->tile_rows * w->tile_columns);
     const double comes = w->weights_bytes > L3_BYTES ? farther : w->weights_bytes > CP_L2_BYTES ? far : 0;
     const double fetch = comes * (double)w->transforms->stride;
@@ -99,7 +108,7 @@ static double cost(const cp_winograd *w) {
     const double product = CP_MAX(CP_MAX(tiles / areas, fetch), waits);
     return areas * (task + (double)(w->panels * w->points * w->group_in) * product) +
            tiles * (double)w->panels * w->transforms->output_cost +
-           tiles * (double)cp_ceil_div(w->group_in, 8) * w->transforms->input_cost;
+           tiles * (double)cp_ceil_div(w->group_in, 8) * w->transforms->input_cost * packed;
 }
 
 /* NULL where there are none. */
@@ -114,7 +123,15 @@ static const transforms *transforms_of(const convpool_conv2d_desc *d, int64_t ti
 }
 
 bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh, int64_t ow, int64_t tile) {
-    enum { CHANNELS_MOST = 1 << 14, V_BYTES = 512 << 10, TILES_LEAST = 28, TILES_MOST = 32, FEW_AREAS = 4 };
+    enum {
+        CHANNELS_MOST = 1 << 14,
+        V_BYTES = 512 << 10,
+        TILES_LEAST = 28,
+        TILES_MOST = 32,
+        FEW_AREAS = 4,
+        FEW = 4,
+        TILES_OF_FEW = 112
+    };
     const transforms *t = transforms_of(d, tile);
     int64_t n;
     if (t == NULL) return false;
@@ -128,7 +145,8 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
         .side = side,
         .taps = t->taps,
         .points = side * side,
-        .sums = t->stride == 1 ? side : side - 2,
+        .sums = t->sums,
+        .pitch = t->taps == 7 && d->in_channels / d->groups <= FEW ? FEW : CP_PANEL,
         .row_phases = row_phases,
         .dilation = d->dilation_w,
         .phase_rows = phase_rows,
@@ -146,7 +164,7 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
     /* Transformed input in L2 is worth less than weights that each serve a few register tiles: with many channels it may exceed
      * L2, from beyond which it then streams. */
     const int64_t tile_bytes = w->points * w->group_in * (int64_t)sizeof(float);
-    int64_t tiles = CP_MIN(TILES_MOST, CP_MAX(TILES_LEAST, V_BYTES / tile_bytes));
+    int64_t tiles = w->pitch == FEW ? TILES_OF_FEW : CP_MIN(TILES_MOST, CP_MAX(TILES_LEAST, V_BYTES / tile_bytes));
     for (block(w, d->groups, tiles); !size_workspace(w); block(w, d->groups, tiles)) {
         if (--tiles < w->dilation) return false;
     }
@@ -177,6 +195,8 @@ void cp_winograd_pack(cp_winograd *w, const cp_kernels *kernels, const convpool_
         const cp_winograd_weights transform = {
             .taps = w->taps,
             .side = w->side,
+            .sums = w->sums,
+            .begin = w->transforms->begin,
             .weights = weights + channel * w->group_in * w->taps * w->taps,
             .outputs = real,
             .channels = w->group_in,
@@ -235,7 +255,7 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
         .ih = d->ih,
         .iw = d->iw,
         .block = CP_PANEL,
-        .pitch = CP_PANEL,
+        .pitch = w->pitch,
         .row = i * d->dilation_h + phase - d->pad_top,
         .row_step = d->dilation_h,
         .column = j - d->pad_left,
@@ -246,6 +266,8 @@ static void transform_input(const cp_winograd *w, const cp_conv2d_run *r, const 
     cp_winograd_input input = {
         .step = w->step,
         .side = w->side,
+        .sums = w->sums,
+        .pitch = w->pitch,
         .dilation = w->dilation,
         .x = x,
         .rows = pack.rows,
@@ -323,22 +345,26 @@ static void transform_output(const cp_winograd *w, const cp_conv2d_run *r, const
     r->kernels->winograd_output(&output);
 }
 
-/* Panels [panel, panel + panels) of the group, at most MULTIPLY_PANELS. */
+/* Panels [panel, panel + panels) of the group, at most MULTIPLY_PANELS; `more` come next. */
 static void multiply_panels(const cp_winograd *w, const cp_conv2d_run *r, const area *a, int64_t panel, int64_t panels,
-                            cp_fetch next, const float *v, float *m, float *acc) {
+                            cp_fetch next, bool far, bool more, const float *v, float *m, float *acc) {
     const int64_t channel = panel * CP_PANEL, channels = CP_MIN(panels * CP_PANEL, w->group_out - channel);
+    const float *u = w->weights + (a->group * w->panels + panel) * w->points * w->group_in * CP_PANEL;
     const cp_winograd_multiply multiply = {
         .v = v,
         .v_point = w->v_point,
-        .u = w->weights + (a->group * w->panels + panel) * w->points * w->group_in * CP_PANEL,
+        .u = u,
+        .next_u = more ? u + panels * w->points * w->group_in * CP_PANEL : NULL,
         .m = m,
         .m_point = w->m_point,
         .panels = panels,
         .side = w->side,
         .sums = w->sums,
+        .begin = w->transforms->begin,
+        .pitch = w->pitch,
         .tiles = a->end - a->first,
         .channels = w->group_in,
-        .far = w->weights_bytes > CP_L2_BYTES,
+        .far = far,
         .fetch = {next, fetch_output(w, r, a, a->group * w->group_out + channel, channels)},
     };
     r->kernels->winograd_multiply(&multiply);
@@ -351,23 +377,25 @@ static void multiply_panels(const cp_winograd *w, const cp_conv2d_run *r, const 
     }
 }
 
-/* Shares [share, share_end) of the output channels of an area; `after` comes next, or is NULL. */
-static void run_area(const cp_winograd *w, const cp_conv2d_run *r, const area *a, const area *after, int64_t share,
+/* Shares [share, share_end) of the output channels of an area; `after` comes next, or is NULL. With `first` the weights are
+ * wherever they were left. */
+static void run_area(const cp_winograd *w, const cp_conv2d_run *r, const area *a, const area *after, bool first, int64_t share,
                      int64_t share_end) {
     float *x = (float *)r->workspace, *v = (float *)(r->workspace + w->x_bytes);
     float *m = (float *)(r->workspace + w->x_bytes + w->v_bytes);
     float *acc = (float *)(r->workspace + w->x_bytes + w->v_bytes + w->m_bytes);
     const int64_t panel = share * w->panels_a_task, panel_end = CP_MIN(w->panels, share_end * w->panels_a_task);
     const int64_t parts = cp_ceil_div(panel_end - panel, MULTIPLY_PANELS);
+    const bool far = first || w->weights_bytes > CP_L2_BYTES;
     for (int64_t tile = a->first; tile < a->end;) {
         const rectangle part = part_of(w, a, tile);
-        transform_input(w, r, a, &part, x, v + (tile - a->first) * CP_PANEL);
+        transform_input(w, r, a, &part, x, v + (tile - a->first) * w->pitch);
         tile += part.rows * part.columns;
     }
     for (int64_t part = 0; part < parts; part++) {
         const int64_t p = panel + part * MULTIPLY_PANELS;
         const cp_fetch next = after != NULL ? fetch_input(w, r, after, part, parts) : (cp_fetch){0};
-        multiply_panels(w, r, a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), next, v, m, acc);
+        multiply_panels(w, r, a, p, CP_MIN(MULTIPLY_PANELS, panel_end - p), next, far, part + 1 < parts, v, m, acc);
     }
 }
 
@@ -379,6 +407,7 @@ static int64_t before(int64_t task, int64_t first, int64_t step, int64_t n) {
 /* The input of an area is transformed once for all the shares of it that the range has. */
 void cp_winograd_execute(const cp_winograd *w, const cp_conv2d_run *r, int64_t begin, int64_t end) {
     const int64_t shares = w->panel_tasks, from_area = w->shares_first ? 1 : shares, from_share = w->shares_first ? w->areas : 1;
+    bool first = true;
     for (int64_t last; begin < end; begin = last) {
         const int64_t image = begin / w->tasks, zero = image * w->tasks; /* the first task of the image */
         last = CP_MIN(end, zero + w->tasks);
@@ -388,7 +417,9 @@ void cp_winograd_execute(const cp_winograd *w, const cp_conv2d_run *r, int64_t b
             const area a = area_of(w, image, number), after = area_of(w, image, number + 1);
             const int64_t task = zero + number * from_area;
             const int64_t share = before(begin, task, from_share, shares), share_end = before(last, task, from_share, shares);
-            if (share < share_end) run_area(w, r, &a, number + 1 < area_end ? &after : NULL, share, share_end);
+            if (share >= share_end) continue;
+            run_area(w, r, &a, number + 1 < area_end ? &after : NULL, first, share, share_end);
+            first = false;
         }
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Winograd convolution: 3x3 and 5x5 kernels with stride 1, dilated or not, and 3x3 with stride 2, in fewer multiplications (Lavin
- * and Gray, Fast Algorithms for Convolutional Neural Networks, 2016; points after Barabasz et al., Error Analysis and Improving the
- * Accuracy of Winograd Convolution, 2020; stride 2 after Yepez and Ko, Stride 2 1-D, 2-D, and 3-D Winograd for Convolutional Neural
- * Networks, 2020). */
+ * Winograd convolution: 3x3 and 5x5 kernels with stride 1, dilated or not, and 3x3 and 7x7 with stride 2, in fewer multiplications
+ * (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016; points after Barabasz et al., Error Analysis and
+ * Improving the Accuracy of Winograd Convolution, 2020; stride 2 after Yepez and Ko, Stride 2 1-D, 2-D, and 3-D Winograd for
+ * Convolutional Neural Networks, 2020). */
 #ifndef CP_WINOGRAD_H
 #define CP_WINOGRAD_H
 
@@ -17,6 +17,7 @@ typedef struct cp_winograd {
     int64_t taps;                      /* of the kernel */
     int64_t points;                    /* side^2: products for each input and output channel */
     int64_t sums;                      /* a side: what the products of a tile are added up to */
+    int64_t pitch;                     /* floats from one pixel that is packed to the next, and from one transformed tile */
     int64_t row_phases, dilation;      /* outputs that share input pixels are so many rows and columns apart */
     int64_t phase_rows;                /* of tiles: those of a phase follow each other */
     int64_t tile_rows, tile_columns;   /* of an image; columns of all phases, side by side */

@@ -20,6 +20,9 @@ public sealed class FastModeTests(ITestOutputHelper output)
                 convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_4X4)),
         Gen.Select(
             Gen.OneOf(Gen.Const(3), Gen.Const(5)), Gen.Const(1), Gen.Int[1, 3],
+            Gen.OneOf(convpool_algorithm.CONVPOOL_ALGORITHM_AUTO, convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2)),
+        Gen.Select(
+            Gen.Const(7), Gen.Const(2), Gen.Const(1),
             Gen.OneOf(convpool_algorithm.CONVPOOL_ALGORITHM_AUTO, convpool_algorithm.CONVPOOL_ALGORITHM_WINOGRAD_2X2)));
 
     private static readonly Gen<(int Input, int Before, int After)> Axes = Gen.Select(Gen.Int[1, 14], Gen.Int[0, 3], Gen.Int[0, 4]);
@@ -141,6 +144,7 @@ public sealed class FastModeTests(ITestOutputHelper output)
     [InlineData(Algorithm.Winograd2x2, 3, 2, 1)]
     [InlineData(Algorithm.Winograd2x2, 3, 1, 2)]
     [InlineData(Algorithm.Winograd2x2, 5, 1, 1)]
+    [InlineData(Algorithm.Winograd2x2, 7, 2, 1)]
     [InlineData(Algorithm.Winograd4x4, 3, 1, 1)]
     [InlineData(Algorithm.Winograd4x4, 3, 2, 1)]
     [InlineData(Algorithm.Winograd4x4, 3, 1, 3)]

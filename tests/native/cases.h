@@ -23,18 +23,20 @@
 #define CONV2D_CASE_FIELDS(X)                                                                                                      \
     X(isa)                                                                                                                         \
     X(algorithm)                                                                                                                   \
-    X(numerics) X(src_layout) X(dst_layout) X(border) X(activation) X(alpha) X(beta) X(batch) X(in_channels) X(out_channels)       \
-        X(groups) X(ih) X(iw) X(kh) X(kw) X(stride_h) X(stride_w) X(dilation_h) X(dilation_w) X(pad_top) X(pad_bottom) X(pad_left) \
-            X(pad_right) X(bias) X(residual) X(values) X(weight_values) X(src_gaps) X(dst_gaps) X(residual_gaps) X(shift) X(side)  \
-                X(split) X(data)
+    X(numerics)                                                                                                                    \
+    X(src_layout) X(dst_layout) X(border) X(activation) X(alpha) X(beta) X(batch) X(in_channels) X(out_channels) X(groups) X(ih)   \
+        X(iw) X(kh) X(kw) X(stride_h) X(stride_w) X(dilation_h) X(dilation_w) X(pad_top) X(pad_bottom) X(pad_left) X(pad_right)    \
+            X(bias) X(residual) X(values) X(weight_values) X(src_gaps) X(dst_gaps) X(residual_gaps) X(shift) X(side) X(split)      \
+                X(data)
 
 #define POOL2D_CASE_FIELDS(X)                                                                                                      \
     X(isa)                                                                                                                         \
     X(algorithm)                                                                                                                   \
-    X(kind) X(window) X(direction) X(src_type) X(dst_type) X(src_layout) X(dst_layout) X(indices) X(p) X(ceil_mode)                \
-        X(count_include_pad) X(divisor_override) X(batch) X(channels) X(ih) X(iw) X(oh) X(ow) X(kh) X(kw) X(stride_h) X(stride_w)  \
-            X(dilation_h) X(dilation_w) X(pad_top) X(pad_bottom) X(pad_left) X(pad_right) X(values) X(src_gaps) X(dst_gaps)        \
-                X(indices_gaps) X(shift) X(side) X(split) X(data)
+    X(kind)                                                                                                                        \
+    X(window) X(direction) X(src_type) X(dst_type) X(src_layout) X(dst_layout) X(indices) X(p) X(ceil_mode) X(count_include_pad)   \
+        X(divisor_override) X(batch) X(channels) X(ih) X(iw) X(oh) X(ow) X(kh) X(kw) X(stride_h) X(stride_w) X(dilation_h)         \
+            X(dilation_w) X(pad_top) X(pad_bottom) X(pad_left) X(pad_right) X(values) X(src_gaps) X(dst_gaps) X(indices_gaps)      \
+                X(shift) X(side) X(split) X(data)
 
 #define CASE_FIELD(name) int64_t name;
 typedef struct conv2d_case {
@@ -52,7 +54,7 @@ enum { BOUND_INFINITY = 99999, BOUND_MINUS_ZERO = 88888, CASE_TEXT_SIZE = 2048 }
 conv2d_case conv2d_case_make(uint64_t seed, uint64_t number);
 pool2d_case pool2d_case_make(uint64_t seed, uint64_t number);
 /** Convolutions of 3x3 and, every fifth, 5x5 with stride 1, Winograd forced; the first 99 numbers go through 1..33 channels (in,
- *  out) and columns. */
+ *  out) and columns. From 500 on many have stride 2, of 3x3 and 7x7, or are dilated. */
 conv2d_case winograd_case_make(uint64_t seed, uint64_t number);
 /** One with a channel a group, and with kernels that are a column times a row: CONVPOOL_ALGORITHM_SEPARABLE. */
 conv2d_case separable_case_make(uint64_t seed, uint64_t number);

@@ -324,15 +324,16 @@ conv2d_case winograd_case_make(uint64_t seed, uint64_t number) {
             set_channels(&c, rng_range(&r, 2, 9), (int64_t)number - 32, 1);
         else if (number < 99)
             c.iw = (int64_t)number - 65;
-        c.kh = c.kw = number % 5 == 3 ? 5 : 3;
+        const bool seven = number >= FIRST_LATER && number % 8 == 3;
+        c.kh = c.kw = seven ? 7 : number % 5 == 3 ? 5 : 3;
         c.src_layout = rng_range(&r, 0, 2);
         c.dst_layout = rng_range(&r, 0, 2);
         random_rest(&r, &c);
-        c.stride_h = c.stride_w = c.kh == 3 && number >= FIRST_LATER && number % 4 == 1 ? 2 : 1;
+        c.stride_h = c.stride_w = seven || (c.kh == 3 && number >= FIRST_LATER && number % 4 == 1) ? 2 : 1;
         if (number < FIRST_LATER || number % 4 != 2) c.dilation_h = c.dilation_w = 1;
         if (c.weight_values == VALUES_SPRINKLED) c.weight_values = VALUES_NORMAL;
         c.numerics = CONVPOOL_NUMERICS_FAST;
-        c.algorithm = c.kh == 5 || c.in_channels == c.groups || rng_chance(&r, 40) ? CONVPOOL_ALGORITHM_WINOGRAD_2X2
+        c.algorithm = c.kh >= 5 || c.in_channels == c.groups || rng_chance(&r, 40) ? CONVPOOL_ALGORITHM_WINOGRAD_2X2
                                                                                    : CONVPOOL_ALGORITHM_WINOGRAD_4X4;
     } while (cost(&c) > most);
     return c;
@@ -485,10 +486,10 @@ static void check_info(const conv2d_problem *p, const convpool_plan_info *info, 
     const int64_t taps = d->in_channels / d->groups * d->kh * d->kw;
     const int64_t flops = 2 * taps * d->out_channels * p->dst.h * p->dst.w;
     const bool winograd = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2 || d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_4X4;
-    const bool small = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2, halved = d->stride_h == 2, wide = !small || d->kh == 5;
+    const bool small = d->algorithm == CONVPOOL_ALGORITHM_WINOGRAD_2X2, halved = d->stride_h == 2, wide = !small || d->kh >= 5;
     const double channels = (double)(d->in_channels / d->groups), u = 0x1p-24;
-    const double before = wide ? 4.0 : 2.0, after = halved ? 4.0 * channels + (small ? 4.0 : 8.0) : channels + (wide ? 8.0 : 6.0);
-    const double of_halved = small ? 9.0 * (before + after) : 88.0 * before + 80.0 * after;
+    const double before = wide ? 4.0 : 2.0, after = halved ? 4.0 * channels + (wide ? 8.0 : 4.0) : channels + (wide ? 8.0 : 6.0);
+    const double of_halved = wide ? 88.0 * before + 80.0 * after : 9.0 * (before + after);
     const double sums = halved ? of_halved : wide ? 157.0 * before + 116.0 * after : 16.0 * before + 12.0 * after;
     const double terms = d->algorithm == CONVPOOL_ALGORITHM_SEPARABLE ? (double)(d->kh + d->kw) + 17.0 : (double)taps + 1.0;
     const double error_bound = winograd ? sums * u / (1.0 - (before + after) * u) : terms * u / (1.0 - terms * u);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LISTED_OF_EACH = 120, LISTED_WINOGRAD = 120, LISTED = 2 * LISTED_OF_EACH + LISTED_WINOGRAD, LIST_SEED = 2024 };
+enum { LISTED_OF_EACH = 120, LISTED_WINOGRAD = 130, LISTED = 2 * LISTED_OF_EACH + LISTED_WINOGRAD, LIST_SEED = 2024, NAME_SIZE = 24 };
 
 static bool is_conv2d(int number) { return number < LISTED_OF_EACH || number >= 2 * LISTED_OF_EACH; }
 
@@ -20,8 +20,8 @@ static conv2d_problem conv;
 static pool2d_problem pool;
 
 /* Makes entry `number` of the list: every eleventh tail, then random cases; Winograd last. Returns its replayable text. */
-static void make(int number, char name[16], char text[CASE_TEXT_SIZE]) {
-    const int within = number % LISTED_OF_EACH;
+static void make(int number, char name[NAME_SIZE], char text[CASE_TEXT_SIZE]) {
+    const int within = number < 2 * LISTED_OF_EACH ? number % LISTED_OF_EACH : number - 2 * LISTED_OF_EACH;
     const uint64_t made_from = within < 36 ? (uint64_t)within * 11 : (uint64_t)(TAIL_CASES + within);
     if (number < LISTED_OF_EACH) {
         conv2d_case c = conv2d_case_make(LIST_SEED, made_from);
@@ -30,24 +30,25 @@ static void make(int number, char name[16], char text[CASE_TEXT_SIZE]) {
         if (c.batch == 0) c.batch = 1;
         conv2d_problem_make(&conv, &c);
         conv2d_case_text(&c, text);
-        snprintf(name, 16, "conv2d-%03d", within);
+        snprintf(name, NAME_SIZE, "conv2d-%03d", within);
     } else if (number >= 2 * LISTED_OF_EACH) {
         const int drawn = within < 60    ? within * 5
                           : within < 90  ? within * 5 + 3
                           : within < 110 ? 501 + (within - 90) * 20
-                                         : 502 + (within - 110) * 20;
-        conv2d_case c = winograd_case_make(LIST_SEED, (uint64_t)drawn); /* 3x3, 5x5, stride 2, dilated */
+                          : within < 120 ? 502 + (within - 110) * 20
+                                         : 507 + (within - 120) * 40;
+        conv2d_case c = winograd_case_make(LIST_SEED, (uint64_t)drawn); /* 3x3, 5x5, stride 2, dilated, 7x7 with stride 2 */
         if (c.batch == 0) c.batch = 1;
         conv2d_problem_make(&conv, &c);
         conv2d_case_text(&c, text);
-        snprintf(name, 16, "winograd-%03d", within);
+        snprintf(name, NAME_SIZE, "winograd-%03d", within);
     } else {
         pool2d_case c = pool2d_case_make(LIST_SEED, made_from);
         c.algorithm = CONVPOOL_ALGORITHM_AUTO;
         if (c.batch == 0) c.batch = 1;
         pool2d_problem_make(&pool, &c);
         pool2d_case_text(&c, text);
-        snprintf(name, 16, "pool2d-%03d", within);
+        snprintf(name, NAME_SIZE, "pool2d-%03d", within);
     }
 }
 
@@ -67,7 +68,7 @@ static convpool_status run(int number, convpool_isa isa, const char *text, uint6
 
 static int print_list(convpool_isa isa) {
     for (int i = 0; i < LISTED; i++) {
-        char name[16], text[CASE_TEXT_SIZE];
+        char name[NAME_SIZE], text[CASE_TEXT_SIZE];
         uint64_t hash = 0;
         make(i, name, text);
         const convpool_status status = run(i, isa, text, &hash);
@@ -87,11 +88,11 @@ static int check_list(const options *o, const char *path) {
         return 2;
     }
     for (int i = 0; i < LISTED; i++) {
-        char name[16], text[CASE_TEXT_SIZE], listed_name[16] = "";
+        char name[NAME_SIZE], text[CASE_TEXT_SIZE], listed_name[NAME_SIZE] = "";
         unsigned long long listed = 0;
         make(i, name, text);
         case_begin(text);
-        if (fscanf(file, "%15s %llx", listed_name, &listed) != 2 || strcmp(name, listed_name) != 0) {
+        if (fscanf(file, "%23s %llx", listed_name, &listed) != 2 || strcmp(name, listed_name) != 0) {
             tally_fail(&t, o, "%s: the file has \"%s\" here", name, listed_name);
             continue;
         }

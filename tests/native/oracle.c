@@ -124,14 +124,22 @@ float oracle_activation(const convpool_conv2d_desc *desc, float x) {
 }
 
 /* The lines of Winograd's transforms: p[0], p[step], .. are replaced. Points a and b are 45/64 and 91/64. */
-static void winograd_input_line(float *p, int step, int side) {
+static void winograd_input_line(float *p, int step, int side, int taps) {
     const float d0 = p[0], d1 = p[step], d2 = p[2 * step], d3 = p[3 * step];
     if (side == 9) {
         const float r = 0.75f, s = 1.75f, d4 = p[4 * step], d6 = p[6 * step], d8 = p[8 * step];
+        const float d5 = p[5 * step], d7 = p[7 * step];
         const float low = fmaf(-r * r, d0, d4), high = fmaf(-r * r, d2, d6), e = fmaf(-s, d4, d6), f = fmaf(-s, d2, d4);
-        p[6 * step] = p[5 * step], p[5 * step] = d3;
-        p[0] = fmaf(-s, low, high), p[2 * step] = fmaf(r, f, e), p[3 * step] = fmaf(-r, f, e), p[4 * step] = high;
-        p[8 * step] = fmaf(-s, high, fmaf(-r * r, d4, d8));
+        const float at_0 = fmaf(-s, low, high), at_r = fmaf(r, f, e), below_0 = fmaf(-r, f, e);
+        const float last = fmaf(-s, high, fmaf(-r * r, d4, d8));
+        if (taps == 7) {
+            p[0] = at_0, p[2 * step] = at_r, p[4 * step] = below_0, p[6 * step] = high, p[7 * step] = last;
+            p[step] = fmaf(-r * r, d1, d5), p[3 * step] = fmaf(r, d3, d5), p[5 * step] = fmaf(-r, d3, d5);
+            p[8 * step] = fmaf(-r * r, d3, d7);
+            return;
+        }
+        p[0] = at_0, p[2 * step] = at_r, p[3 * step] = below_0, p[4 * step] = high, p[8 * step] = last;
+        p[5 * step] = d3, p[6 * step] = d5;
         return;
     }
     if (side == 5) {
@@ -152,11 +160,22 @@ static void winograd_input_line(float *p, int step, int side) {
     p[5 * step] = fmaf(-sum, d3, fmaf(product, d1, d5));
 }
 
-/* A kernel of 3 taps is followed by zeros. */
+/* A kernel of 3 or 5 taps is followed by zeros. */
 static void winograd_weights_line(double *p, int step, int side, int taps) {
     const double g0 = p[0], g1 = p[step], g2 = p[2 * step], g3 = p[3 * step], g4 = p[4 * step];
+    const double r = 0.75, s = 1.75;
+    if (taps == 7) {
+        const double g5 = p[5 * step], g6 = p[6 * step], even = g0 + r * r * g4, uneven = r * (g2 + r * r * g6);
+        p[0] = g0 * (1.0 / (r * r * s)), p[step] = g1 * (-1.0 / (r * r));
+        p[2 * step] = (even + uneven) * (1.0 / (2.0 * r * r * (r - s)));
+        p[4 * step] = (even - uneven) * (-1.0 / (2.0 * r * r * (r + s)));
+        p[3 * step] = ((g1 + r * r * g5) + r * g3) * (1.0 / (2.0 * r * r));
+        p[5 * step] = ((g1 + r * r * g5) - r * g3) * (1.0 / (2.0 * r * r));
+        p[6 * step] = (g0 + s * (g2 + s * (g4 + s * g6))) * (1.0 / (s * (s * s - r * r)));
+        p[7 * step] = g6, p[8 * step] = g5;
+        return;
+    }
     if (side == 9) {
-        const double r = 0.75, s = 1.75;
         p[0] = g0 * (1.0 / (r * r * s)), p[2 * step] = (g0 + r * g2) * (1.0 / (2.0 * r * r * (r - s)));
         p[3 * step] = (g0 - r * g2) * (-1.0 / (2.0 * r * r * (r + s)));
         p[4 * step] = (g0 + s * g2) * (1.0 / (s * (s * s - r * r)));
@@ -179,8 +198,13 @@ static void winograd_weights_line(double *p, int step, int side, int taps) {
     p[step] = e + f, p[2 * step] = e - f, p[3 * step] = g + h, p[4 * step] = g - h, p[5 * step] = taps == 5 ? g4 : g2;
 }
 
-/* Of stride 2, p holds sums of which the first and the last are of two points each. */
+/* Of stride 2, p holds sums. */
 static void winograd_output_line(float *p, int step, int tile, int side) {
+    if (side == 9 && tile == 2) {
+        const float r = 0.75f, s = 1.75f, sum = p[step] + p[2 * step], difference = p[step] - p[2 * step], m3 = p[3 * step];
+        p[0] = (p[0] + sum) + m3, p[step] = fmaf(s, m3, fmaf(r, difference, p[4 * step]));
+        return;
+    }
     if (side == 9) {
         const float r = 0.75f, s = 1.75f, m0 = p[0], m3 = p[3 * step];
         const float sum = p[step] + p[2 * step], difference = p[step] - p[2 * step];
@@ -208,6 +232,12 @@ static void winograd_output_line(float *p, int step, int tile, int side) {
     p[step] = fmaf(b, big_r, a * r);
     p[2 * step] = fmaf(b * b, big_s, (a * a) * s);
     p[3 * step] = fmaf(b * b * b, big_r, fmaf(a * a * a, r, m5));
+}
+
+/* The sum, of a line, that a product goes to. */
+static int winograd_sum_of(int i, int side, int taps, int stride) {
+    const int of_7_taps[] = {0, 0, 1, 1, 2, 2, 3, 4, 4};
+    return taps == 7 ? of_7_taps[i] : stride == 2 ? i - (i > 0) - (i == side - 1) : i;
 }
 
 enum { WINOGRAD_SIDE = 9 }; /* of the largest tile's input; smaller ones use the upper left of it */
@@ -253,8 +283,8 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
                 }
             for (int y = 0; y < taps; y++)
                 for (int x = 0; x < taps; x++) u[y][x] = (double)weights[((o * channels + c) * taps + y) * taps + x];
-            for (int x = 0; x < side; x++) winograd_input_line(&v[0][x], WINOGRAD_SIDE, side);
-            for (int y = 0; y < side; y++) winograd_input_line(v[y], 1, side);
+            for (int x = 0; x < side; x++) winograd_input_line(&v[0][x], WINOGRAD_SIDE, side, taps);
+            for (int y = 0; y < side; y++) winograd_input_line(v[y], 1, side, taps);
             for (int x = 0; x < taps; x++) winograd_weights_line(&u[0][x], WINOGRAD_SIDE, side, taps);
             for (int y = 0; y < side; y++) winograd_weights_line(u[y], 1, side, taps);
             for (int y = 0; y < side; y++)
@@ -262,9 +292,7 @@ static void winograd(const convpool_conv2d_desc *desc, const float *weights, con
         }
         for (int y = 0; y < side; y++)
             for (int x = 0; x < side; x++) {
-                const int less_y = stride == 2 ? (y > 0) + (y == side - 1) : 0,
-                          less_x = stride == 2 ? (x > 0) + (x == side - 1) : 0;
-                float *sum = &m[y - less_y][x - less_x];
+                float *sum = &m[winograd_sum_of(y, side, taps, stride)][winograd_sum_of(x, side, taps, stride)];
                 for (int64_t c = 0; c < channels && o < desc->out_channels; c++) *sum = fmaf(all_u[c][y][x], all_v[c][y][x], *sum);
             }
         for (int x = 0; x < side; x++) winograd_output_line(&m[0][x], WINOGRAD_SIDE, tile, side);

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT
- * Winograd convolution F(2x2, 3x3), F(4x4, 3x3) and F(2x2, 5x5): transforms of tiles, and the products between them.
+ * Winograd convolution F(2x2, 3x3), F(4x4, 3x3), F(2x2, 5x5) and F(2x2, 7x7): transforms of tiles, and the products between them.
  *
  * Points:     0, +-1, infinity; and, for tiles of 6 x 6 pixels, 0, +-45/64, +-91/64, infinity: near 1/sqrt(2) and sqrt(2), where
  *             rounding errors are smallest, and such that every constant is exact.
  * Stride 2:   the even pixels of a line and taps 0 and 2 make F(2, 2), at 0, 1 and infinity, or F(4, 2), at 0, +-3/4, 7/4 and
  *             infinity. Odd pixels times tap 1 are products as they are: those of the first and of the last output are added to
- *             the sums at 0 and at infinity, which only these outputs take; the others have sums of their own.
+ *             the sums at 0 and at infinity, which only these outputs take; the others have sums of their own. Of 7 taps the even
+ *             pixels make F(2, 4) at the points of F(4, 2) and the odd ones F(2, 3) at 0, +-3/4 and infinity, whose products are
+ *             added to those of the same point.
  * Tile:       6 tiles x 16 output channels; 12 accumulators, 2 weight vectors and 1 broadcast of the 16 ymm registers. With
  *             AVX-512 8 tiles x 32 channels: 16 accumulators, 2 weight vectors and 1 broadcast.
  * Bound:      FMA in the products, 2/3 to 9/10 of the time; loads, stores and adds in the transforms, whose lanes are channels.
- * Layout:     the points of a tile lie an odd number of cache lines apart, so that the 25 to 81 streams of a transform fall into
+ * Layout:     the points of a tile lie an odd number of cache lines apart, so that the 9 to 81 streams of a transform fall into
  *             different sets of the cache. The tiles of a step are neighbours: all its loads are at fixed offsets from one pointer
  *             to v and one to the weights of each panel. */
 
 enum {
-    WINOGRAD_TAPS = 5,      /* most taps a side */
+    WINOGRAD_TAPS = 7,      /* most taps a side */
     WINOGRAD_SIDE = 9,      /* most points a side */
+    WINOGRAD_ADDED = 4,     /* most products of a sum */
+    WINOGRAD_FEW = 4,       /* channels that lie side by side, tile after tile */
     WINOGRAD_CHANNELS = 128 /* whose weights and transformed input stay in L1 while several register tiles use them */
 };
 
@@ -32,11 +36,21 @@ static const float winograd_s = 7.0f / 4, winograd_s2 = 49.0f / 16, winograd_s3 
  * for the compiler to make vectors of: it runs once for each weight. */
 static CP_INLINE void winograd_weights_line(double (*t)[CP_PANEL], const double (*g)[CP_PANEL], const int side, const int taps) {
     const double a = 45.0 / 64, b = 91.0 / 64, a2 = a * a, b2 = b * b;
-    const double at_a = 2 * a2 * (a2 - b2), at_b = 2 * b2 * (b2 - a2);
+    const double at_a = 2 * a2 * (a2 - b2), at_b = 2 * b2 * (b2 - a2), r = 3.0 / 4, s = 7.0 / 4;
     for (int o = 0; o < CP_PANEL; o++) {
-        const double g0 = g[0][o], g1 = g[1][o], g2 = g[2][o], g3 = g[3][o], g4 = g[4][o];
-        if (side == 9) {
-            const double r = 3.0 / 4, s = 7.0 / 4;
+        const double g0 = g[0][o], g1 = g[1][o], g2 = g[2][o], g3 = g[3][o], g4 = g[4][o], g5 = g[5][o], g6 = g[6][o];
+        if (taps == 7) {
+            const double r2 = r * r, even = g0 + r2 * g4, uneven = r * (g2 + r2 * g6);
+            t[0][o] = g0 * (1 / (r2 * s));
+            t[1][o] = g1 * (-1 / r2);
+            t[2][o] = (even + uneven) * (1 / (2 * r2 * (r - s)));
+            t[3][o] = ((g1 + r2 * g5) + r * g3) * (1 / (2 * r2));
+            t[4][o] = (even - uneven) * (-1 / (2 * r2 * (r + s)));
+            t[5][o] = ((g1 + r2 * g5) - r * g3) * (1 / (2 * r2));
+            t[6][o] = (g0 + s * (g2 + s * (g4 + s * g6))) * (1 / (s * (s * s - r2)));
+            t[7][o] = g6;
+            t[8][o] = g5;
+        } else if (side == 9) {
             t[0][o] = g0 * (1 / (r * r * s));
             t[1][o] = t[5][o] = t[6][o] = t[7][o] = g1;
             t[2][o] = (g0 + r * g2) * (1 / (2 * r * r * (r - s)));
@@ -69,6 +83,13 @@ static CP_INLINE void winograd_weights_line(double (*t)[CP_PANEL], const double 
 static CP_INLINE void winograd_weights_panel(const cp_winograd_weights *a, const int side, const int taps) {
     double g[WINOGRAD_TAPS][WINOGRAD_TAPS][CP_PANEL] = {{{0}}}; /* [column][row] */
     double half[WINOGRAD_SIDE][WINOGRAD_TAPS][CP_PANEL] = {{{0}}}, t[WINOGRAD_SIDE][CP_PANEL];
+    int64_t place[WINOGRAD_SIDE * WINOGRAD_SIDE], places = 0; /* of a product in u */
+    for (int64_t sum = 0; sum < a->sums * a->sums; sum++) {
+        const int64_t *y = a->begin + sum / a->sums, *x = a->begin + sum % a->sums;
+        for (int64_t i = y[0]; i < y[1]; i++) {
+            for (int64_t j = x[0]; j < x[1]; j++) place[i * side + j] = places++;
+        }
+    }
     for (int64_t c = 0; c < a->channels; c++) {
         for (int64_t o = 0; o < a->outputs; o++) {
             const float *kernel = a->weights + (o * a->channels + c) * taps * taps;
@@ -83,7 +104,7 @@ static CP_INLINE void winograd_weights_panel(const cp_winograd_weights *a, const
         for (int i = 0; i < side; i++) {
             winograd_weights_line(t, (const double(*)[CP_PANEL])half[i], side, taps);
             for (int j = 0; j < side; j++) {
-                float *u = a->u + ((i * side + j) * a->channels + c) * CP_PANEL;
+                float *u = a->u + (place[i * side + j] * a->channels + c) * CP_PANEL;
                 for (int o = 0; o < CP_PANEL; o++) u[o] = (float)t[j][o];
             }
         }
@@ -91,7 +112,9 @@ static CP_INLINE void winograd_weights_panel(const cp_winograd_weights *a, const
 }
 
 static void CP_NAME(winograd_weights)(const cp_winograd_weights *a) {
-    if (a->side == 9) {
+    if (a->taps == 7) {
+        winograd_weights_panel(a, 9, 7);
+    } else if (a->side == 9) {
         winograd_weights_panel(a, 9, 3);
     } else if (a->side == 5) {
         winograd_weights_panel(a, 5, 3);
@@ -105,19 +128,32 @@ static void CP_NAME(winograd_weights)(const cp_winograd_weights *a) {
 }
 
 /* One column or row of the input transform. */
-static CP_INLINE void winograd_input_line(const vw *d, vw *t, const int side) {
+static CP_INLINE void winograd_input_line(const vw *d, vw *t, const int side, const int sums) {
     if (side == 9) {
         const vw p = vw_fma1(d[2], -winograd_r2, d[6]), q = vw_fma1(d[0], -winograd_r2, d[4]);
         const vw e = vw_fma1(d[4], -winograd_s, d[6]), f = vw_fma1(d[2], -winograd_s, d[4]);
         t[0] = vw_fma1(q, -winograd_s, p);
+        const vw at_r = vw_fma1(f, winograd_r, e), at_minus_r = vw_fma1(f, -winograd_r, e);
+        const vw last = vw_fma1(p, -winograd_s, vw_fma1(d[4], -winograd_r2, d[8]));
+        if (sums == 5) {
+            t[1] = vw_fma1(d[1], -winograd_r2, d[5]);
+            t[2] = at_r;
+            t[3] = vw_fma1(d[3], winograd_r, d[5]);
+            t[4] = at_minus_r;
+            t[5] = vw_fma1(d[3], -winograd_r, d[5]);
+            t[6] = p;
+            t[7] = last;
+            t[8] = vw_fma1(d[3], -winograd_r2, d[7]);
+            return;
+        }
         t[1] = d[1];
-        t[2] = vw_fma1(f, winograd_r, e);
-        t[3] = vw_fma1(f, -winograd_r, e);
+        t[2] = at_r;
+        t[3] = at_minus_r;
         t[4] = p;
         t[5] = d[3];
         t[6] = d[5];
         t[7] = d[7];
-        t[8] = vw_fma1(p, -winograd_s, vw_fma1(d[4], -winograd_r2, d[8]));
+        t[8] = last;
         return;
     }
     if (side == 5) {
@@ -155,6 +191,11 @@ static CP_INLINE void winograd_output_line(const vw *m, vw *y, const int tile, c
         y[3] = vw_fma1(m[3], winograd_s3, vw_fma1(difference, winograd_r3, m[6]));
         return;
     }
+    if (sums == 5) {
+        y[0] = vw_add(vw_add(m[0], vw_add(m[1], m[2])), m[3]);
+        y[1] = vw_fma1(m[3], winograd_s, vw_fma1(vw_sub(m[1], m[2]), winograd_r, m[4]));
+        return;
+    }
     if (sums == 3) {
         y[0] = vw_add(m[0], m[1]);
         y[1] = vw_add(m[1], m[2]);
@@ -180,7 +221,8 @@ static CP_INLINE void winograd_output_line(const vw *m, vw *y, const int tile, c
 /* CP_WIDE channels of one tile whose first pixel is x. `rows` from there on, `columns` and `channels` exist; with `whole` all of
  * the tile do. */
 static CP_INLINE void winograd_input_tile(const cp_winograd_input *a, const float *x, int64_t rows, int64_t columns,
-                                          int64_t channels, float *v, const int side, const int64_t dilation, const bool whole) {
+                                          int64_t channels, float *v, const int side, const int sums, const int64_t dilation,
+                                          const bool whole) {
     vw half[WINOGRAD_SIDE][WINOGRAD_SIDE];
     for (int j = 0; j < side; j++) {
         vw d[WINOGRAD_SIDE], t[WINOGRAD_SIDE];
@@ -189,19 +231,71 @@ static CP_INLINE void winograd_input_tile(const cp_winograd_input *a, const floa
             const float *pixel = x + (i * a->columns + j * dilation) * CP_PANEL;
             d[i] = whole ? vw_load(pixel) : i < rows && j * dilation < columns ? vw_loadn(pixel, channels) : vw_zero();
         }
-        winograd_input_line(d, t, side);
+        winograd_input_line(d, t, side, sums);
         CP_UNROLL
         for (int i = 0; i < side; i++) half[i][j] = t[i];
     }
     for (int i = 0; i < side; i++) {
         vw t[WINOGRAD_SIDE];
-        winograd_input_line(half[i], t, side);
+        winograd_input_line(half[i], t, side, sums);
         CP_UNROLL
         for (int j = 0; j < side; j++) vw_store(v + (i * side + j) * a->v_point, t[j]);
     }
 }
 
-static CP_INLINE void winograd_input_tiles(const cp_winograd_input *a, const int side, const int64_t dilation) {
+/* Up to four channels of CP_WIDE / 4 neighbouring tiles, or of one, whose first pixel is x. */
+static CP_INLINE void winograd_input_fours(const cp_winograd_input *a, const float *x, int64_t rows, int64_t columns, float *v,
+                                           const int side, const int sums, const bool single) {
+    vw half[WINOGRAD_SIDE][WINOGRAD_SIDE];
+    for (int j = 0; j < side; j++) {
+        vw d[WINOGRAD_SIDE], t[WINOGRAD_SIDE];
+        CP_UNROLL
+        for (int i = 0; i < side; i++) {
+            const float *pixel = x + (i * a->columns + j) * WINOGRAD_FEW;
+            if (single) {
+                d[i] = i < rows && j < columns ? vw_loadn(pixel, a->channels) : vw_zero();
+            } else {
+                d[i] = vw_load_fours(pixel, a->step * WINOGRAD_FEW);
+            }
+        }
+        winograd_input_line(d, t, side, sums);
+        CP_UNROLL
+        for (int i = 0; i < side; i++) half[i][j] = t[i];
+    }
+    for (int i = 0; i < side; i++) {
+        vw t[WINOGRAD_SIDE];
+        winograd_input_line(half[i], t, side, sums);
+        CP_UNROLL
+        for (int j = 0; j < side; j++) {
+            float *to = v + (i * side + j) * a->v_point;
+            if (single) {
+                vw_storen(to, t[j], WINOGRAD_FEW);
+            } else {
+                vw_store(to, t[j]);
+            }
+        }
+    }
+}
+
+static CP_INLINE void winograd_input_few(const cp_winograd_input *a, const int side, const int sums) {
+    const int64_t wide = CP_WIDE / WINOGRAD_FEW;
+    float *v = a->v;
+    for (int64_t ti = 0; ti < a->tile_rows; ti++) {
+        const float *x = a->x + ti * a->step * a->columns * WINOGRAD_FEW;
+        const int64_t rows = a->rows - ti * a->step;
+        for (int64_t tj = 0, n; tj < a->tile_columns; tj += n, v += n * WINOGRAD_FEW, x += n * a->step * WINOGRAD_FEW) {
+            const int64_t columns = a->columns - tj * a->step;
+            n = rows >= side && columns >= (wide - 1) * a->step + side ? wide : 1;
+            if (n == wide) {
+                winograd_input_fours(a, x, rows, columns, v, side, sums, false);
+            } else {
+                winograd_input_fours(a, x, rows, columns, v, side, sums, true);
+            }
+        }
+    }
+}
+
+static CP_INLINE void winograd_input_tiles(const cp_winograd_input *a, const int side, const int sums, const int64_t dilation) {
     float *v = a->v;
     for (int64_t ti = 0; ti < a->tile_rows; ti++) {
         const int64_t rows = a->rows - ti * a->step;
@@ -211,29 +305,33 @@ static CP_INLINE void winograd_input_tiles(const cp_winograd_input *a, const int
             const float *x = a->x + (ti * a->step * a->columns + first) * CP_PANEL;
             if (a->channels == CP_PANEL && rows >= side && columns > (side - 1) * dilation) {
                 for (int c = 0; c < CP_PANEL; c += CP_WIDE)
-                    winograd_input_tile(a, x + c, rows, columns, CP_WIDE, v + c, side, dilation, true);
+                    winograd_input_tile(a, x + c, rows, columns, CP_WIDE, v + c, side, sums, dilation, true);
                 continue;
             }
             for (int64_t c = 0; c < a->channels; c += CP_WIDE) {
-                winograd_input_tile(a, x + c, rows, columns, CP_MIN(CP_WIDE, a->channels - c), v + c, side, dilation, false);
+                winograd_input_tile(a, x + c, rows, columns, CP_MIN(CP_WIDE, a->channels - c), v + c, side, sums, dilation, false);
             }
         }
     }
 }
 
 static void CP_NAME(winograd_input)(const cp_winograd_input *a) {
-    if (a->side == 9) {
-        winograd_input_tiles(a, 9, 1);
+    if (a->pitch == WINOGRAD_FEW) {
+        winograd_input_few(a, 9, 5);
+    } else if (a->sums == 5) {
+        winograd_input_tiles(a, 9, 5, 1);
+    } else if (a->side == 9) {
+        winograd_input_tiles(a, 9, 7, 1);
     } else if (a->side == 5) {
-        winograd_input_tiles(a, 5, 1);
+        winograd_input_tiles(a, 5, 3, 1);
     } else if (a->side == 4 && a->dilation == 1) {
-        winograd_input_tiles(a, 4, 1);
+        winograd_input_tiles(a, 4, 4, 1);
     } else if (a->side == 4) {
-        winograd_input_tiles(a, 4, a->dilation);
+        winograd_input_tiles(a, 4, 4, a->dilation);
     } else if (a->dilation == 1) {
-        winograd_input_tiles(a, 6, 1);
+        winograd_input_tiles(a, 6, 6, 1);
     } else {
-        winograd_input_tiles(a, 6, a->dilation);
+        winograd_input_tiles(a, 6, 6, a->dilation);
     }
 }
 
@@ -315,45 +413,107 @@ static CP_INLINE void winograd_products(const winograd_pass *a, int64_t tiles, c
     }
 }
 
-/* With stride 2 a line of points has two less sums: the second product goes to the first, the last to the one before. */
-static CP_INLINE int64_t winograd_sum(int64_t i, int64_t side) { return i - (i > 0) - (i == side - 1); }
-
-static CP_INLINE bool winograd_begins(int64_t i, int64_t side) { return i != 1 && i != side - 1; }
-
-static void CP_NAME(winograd_multiply)(const cp_winograd_multiply *a) {
+static void winograd_multiply_many(const cp_winograd_multiply *a) {
     const int64_t parts = cp_ceil_div(a->tiles, CP_TILE), share = cp_share(a->channels, WINOGRAD_CHANNELS);
     const int64_t most = parts == 1 ? a->channels : cp_ceil_div(share, CP_PANEL) * CP_PANEL;
     const int64_t lines = a->far ? cp_ceil_div(CP_PANEL, parts) : 0;
-    const int64_t points = a->side * a->side;
+    const int64_t points = a->side * a->side, sums = a->sums * a->sums;
     const int64_t products = points * cp_ceil_div(a->panels, CP_TILE_PANELS) * cp_ceil_div(a->channels, most) * parts;
     winograd_cursor fetch[2] = {winograd_cursor_of(&a->fetch[0], products), winograd_cursor_of(&a->fetch[1], products)};
     winograd_pass pass = {
         .v_block = a->tiles * CP_PANEL,
         .u_panel = points * a->channels * CP_PANEL,
-        .m_panel = a->sums * a->sums * a->m_point,
+        .m_panel = sums * a->m_point,
         .fetch = fetch,
     };
-    for (int64_t point = 0; point < points; point++) {
-        const int64_t y = point / a->side, x = point % a->side;
-        const bool all = a->sums == a->side; /* points have their own sums */
-        const int64_t sum = all ? point : winograd_sum(y, a->side) * a->sums + winograd_sum(x, a->side);
-        const bool first = all || (winograd_begins(y, a->side) && winograd_begins(x, a->side));
-        for (int64_t panel = 0; panel < a->panels; panel += CP_TILE_PANELS) {
-            pass.m = a->m + panel * pass.m_panel + sum * a->m_point;
-            for (int64_t c = 0; c < a->channels; c += most) {
-                pass.v = a->v + point * a->v_point + c * a->tiles;
-                pass.u = a->u + panel * pass.u_panel + (point * a->channels + c) * CP_PANEL;
-                pass.channels = CP_MIN(most, a->channels - c);
-                pass.first = first && c == 0;
-                pass.ahead = pass.u + pass.channels * CP_PANEL;
-                pass.ahead_lines = point + 1 < points ? lines : 0;
-                if (panel + CP_TILE_PANELS <= a->panels) {
-                    winograd_products(&pass, a->tiles, CP_TILE_PANELS);
-                } else {
-                    winograd_products(&pass, a->tiles, 1);
+    for (int64_t sum = 0, done = 0; sum < sums; sum++) {
+        const int64_t *y = a->begin + sum / a->sums, *x = a->begin + sum % a->sums;
+        const int64_t first = done;
+        for (int64_t i = y[0]; i < y[1]; i++) {
+            for (int64_t j = x[0]; j < x[1]; j++, done++) {
+                for (int64_t panel = 0; panel < a->panels; panel += CP_TILE_PANELS) {
+                    pass.m = a->m + panel * pass.m_panel + sum * a->m_point;
+                    for (int64_t c = 0; c < a->channels; c += most) {
+                        pass.v = a->v + (i * a->side + j) * a->v_point + c * a->tiles;
+                        pass.u = a->u + panel * pass.u_panel + (done * a->channels + c) * CP_PANEL;
+                        pass.channels = CP_MIN(most, a->channels - c);
+                        pass.first = done == first && c == 0;
+                        const bool last = done + 1 == points && c + most >= a->channels;
+                        pass.ahead = last ? a->next_u + panel * pass.u_panel : pass.u + pass.channels * CP_PANEL;
+                        pass.ahead_lines = last && a->next_u == NULL ? 0 : lines;
+                        if (panel + CP_TILE_PANELS <= a->panels) {
+                            winograd_products(&pass, a->tiles, CP_TILE_PANELS);
+                        } else {
+                            winograd_products(&pass, a->tiles, 1);
+                        }
+                    }
                 }
             }
         }
+    }
+}
+
+/* A sum of all its products at once, of few channels. */
+typedef struct winograd_few {
+    const float *u;
+    int64_t u_panel, m_panel;
+    int64_t steps;
+    int32_t at[WINOGRAD_ADDED * WINOGRAD_FEW]; /* floats from v to what the step takes of the first tile */
+} winograd_few;
+
+static CP_INLINE void winograd_sum_few(const winograd_few *a, const float *v, float *m, const int tiles, const int panels) {
+    const float *u = a->u;
+    const int64_t u_panel = a->u_panel;
+    v16 acc[CP_TILE * CP_TILE_PANELS];
+    CP_UNROLL
+    for (int i = 0; i < tiles * panels; i++) acc[i] = v16_zero();
+    for (int64_t k = 0; k < a->steps; k++, u += CP_PANEL) {
+        conv2d_row_step(v + a->at[k], WINOGRAD_FEW, u, u_panel, tiles, panels, acc);
+    }
+    conv2d_row_end(m, a->m_panel, tiles, panels, acc);
+}
+
+static void winograd_sums_few(const winograd_few *a, const float *v, float *m, int64_t tiles, int64_t panels) {
+    const int64_t parts = cp_ceil_div(tiles, CP_TILE);
+    for (int64_t part = 0; part < parts; part++) {
+        const int64_t first = part * tiles / parts, count = (part + 1) * tiles / parts - first;
+#define WINOGRAD_SUM(n)                                                                                                            \
+    panels == 1 ? winograd_sum_few(a, v + first * WINOGRAD_FEW, m + first * CP_PANEL, n, 1)                                        \
+                : winograd_sum_few(a, v + first * WINOGRAD_FEW, m + first * CP_PANEL, n, CP_TILE_PANELS)
+        CP_TILE_SWITCH(count, WINOGRAD_SUM)
+#undef WINOGRAD_SUM
+    }
+}
+
+static void winograd_multiply_few(const cp_winograd_multiply *a) {
+    const int64_t points = a->side * a->side, sums = a->sums * a->sums;
+    winograd_cursor fetch[2] = {winograd_cursor_of(&a->fetch[0], sums), winograd_cursor_of(&a->fetch[1], sums)};
+    winograd_few few = {.u = a->u, .u_panel = points * a->channels * CP_PANEL, .m_panel = sums * a->m_point};
+    for (int64_t sum = 0; sum < sums; sum++) {
+        const int64_t *y = a->begin + sum / a->sums, *x = a->begin + sum % a->sums;
+        few.steps = 0;
+        for (int64_t i = y[0]; i < y[1]; i++) {
+            for (int64_t j = x[0]; j < x[1]; j++) {
+                for (int64_t c = 0; c < a->channels; c++) few.at[few.steps++] = (int32_t)((i * a->side + j) * a->v_point + c);
+            }
+        }
+        winograd_fetch(&fetch[0]);
+        winograd_fetch(&fetch[1]);
+        for (int64_t panel = 0; panel < a->panels; panel += CP_TILE_PANELS) {
+            winograd_few these = few;
+            these.u += panel * few.u_panel;
+            winograd_sums_few(&these, a->v, a->m + panel * few.m_panel + sum * a->m_point, a->tiles,
+                              CP_MIN(CP_TILE_PANELS, a->panels - panel));
+        }
+        few.u += few.steps * CP_PANEL;
+    }
+}
+
+static void CP_NAME(winograd_multiply)(const cp_winograd_multiply *a) {
+    if (a->pitch == WINOGRAD_FEW) {
+        winograd_multiply_few(a);
+    } else {
+        winograd_multiply_many(a);
     }
 }
 
@@ -407,6 +567,8 @@ static CP_INLINE void winograd_output_tiles(const cp_winograd_output *a, const i
 static void CP_NAME(winograd_output)(const cp_winograd_output *a) {
     if (a->sums == 7) {
         winograd_output_tiles(a, 4, 7, 1);
+    } else if (a->sums == 5) {
+        winograd_output_tiles(a, 2, 5, 1);
     } else if (a->sums == 3) {
         winograd_output_tiles(a, 2, 3, 1);
     } else if (a->sums == 4 && a->dilation == 1) {

@@ -198,7 +198,7 @@ internal enum convpool_algorithm
     /// single-channel images.
     /// </summary>
     CONVPOOL_ALGORITHM_DIRECT_WIDTH = 2,
-    /// <summary>Winograd F(2x2, 3x3) and F(2x2, 5x5), the first also with stride 2.</summary>
+    /// <summary>Winograd F(2x2, 3x3), also with stride 2, F(2x2, 5x5), and F(2x2, 7x7) with stride 2.</summary>
     CONVPOOL_ALGORITHM_WINOGRAD_2X2 = 3,
     /// <summary>Winograd F(4x4, 3x3), also with stride 2.</summary>
     CONVPOOL_ALGORITHM_WINOGRAD_4X4 = 4,
