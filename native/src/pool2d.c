@@ -243,8 +243,8 @@ static void choose_family(convpool_pool2d *p) {
         p->family = POOL2D_UNPOOL;
     } else if (d->window == CONVPOOL_POOL_WINDOW_GLOBAL && d->kind != CONVPOOL_POOL_KIND_MAX) {
         p->family = plain ? POOL2D_GLOBAL : POOL2D_ELEMENTS;
-    } else if (width && (!lanes || (d->algorithm == CONVPOOL_ALGORITHM_AUTO ? is_wide(d, small)
-                                                                            : d->algorithm == CONVPOOL_ALGORITHM_POOL_WIDTH))) {
+    } else if (width && (d->algorithm == CONVPOOL_ALGORITHM_AUTO ? !lanes || is_wide(d, small)
+                                                                 : d->algorithm == CONVPOOL_ALGORITHM_POOL_WIDTH)) {
         p->family = POOL2D_WIDTH;
     } else if (plain && !planes && (!lanes || (d->kh + 1) * d->kw <= 12)) {
         p->family = POOL2D_CHANNELS;
@@ -281,9 +281,9 @@ static convpool_status plan(convpool_pool2d *p, const convpool_pool2d_desc *desc
     if (d->algorithm != CONVPOOL_ALGORITHM_AUTO && d->algorithm != algorithm) return CONVPOOL_STATUS_UNSUPPORTED_ALGORITHM;
     /* A task is some channels of an image, whole planes or rows of one. Channels side by side are one task's as far as they go. */
     const bool strips = p->family == POOL2D_WIDTH && p->width.bytes > 0;
-    const int64_t taps_moved = p->family == POOL2D_LANES || strips ? d->kh + d->kw + 8 : taps;
+    const double taps_moved = p->family == POOL2D_LANES || strips ? (double)d->kh + (double)d->kw + 8 : (double)taps;
     const double task_taps = strips ? 1 << 22 : p->family == POOL2D_WIDTH ? 1 << 18 : 1 << 16;
-    const double row = (double)d->ow * (double)taps_moved;
+    const double row = (double)d->ow * taps_moved;
     const int64_t unit = d->dst_layout == CONVPOOL_LAYOUT_NHWC   ? d->channels
                          : p->family == POOL2D_LANES             ? CP_POOL2D_LANES
                          : d->dst_layout == CONVPOOL_LAYOUT_NCHW ? 1

@@ -349,6 +349,23 @@ static void test_pool2d_descriptors(void) {
         expect((size == 0 || size == 1 ? S(OK) : S(INVALID_OUTPUT_SIZE)) | S(UNSUPPORTED_POOL_WINDOW),
                convpool_pool2d_query(&desc, &info), "global output size");
     }
+    /* Windows too far apart for 16 channels at once, but not for lanes along the width; and one as high as can be told. */
+    convpool_pool2d_desc far = pool.desc;
+    far.src_layout = far.dst_layout = CONVPOOL_LAYOUT_NHWC;
+    far.channels = 1;
+    far.kw = 2;
+    far.dilation_w = far.iw = 40000;
+    for (int algorithm = CONVPOOL_ALGORITHM_POOL_WIDTH; algorithm <= CONVPOOL_ALGORITHM_POOL_CHANNELS; algorithm++) {
+        far.algorithm = (convpool_algorithm)algorithm;
+        expect(S(OK), convpool_pool2d_query(&far, &info), "an algorithm by name");
+        check(info.algorithm == far.algorithm, "query names the algorithm that was asked for");
+    }
+    convpool_pool2d_desc high = pool.desc;
+    high.channels = high.ih = high.iw = high.kw = high.dilation_h = 1;
+    high.kh = INT64_MAX - 4;
+    high.pad_top = high.pad_bottom = high.kh / 2;
+    high.pad_left = high.pad_right = 0;
+    expect(S(OK), convpool_pool2d_query(&high, &info), "a window as high as can be");
     convpool_pool2d_desc unpool = pool.desc;
     unpool.kind = CONVPOOL_POOL_KIND_MAX;
     unpool.direction = CONVPOOL_DIRECTION_TRANSPOSED;

@@ -311,12 +311,12 @@ static void pool2d_job_load(pool2d_job *job, int64_t y, int64_t n) {
     }
 }
 
-/* Reduces n loaded rows of src along the row. */
+/* Reduces n loaded rows of src along the row. Steps that leave the image, which may be of any size, lead to nothing that is read. */
 static void pool2d_job_rows(const pool2d_job *job, int64_t n, float *rows, float *rows_at) {
     const cp_pool2d_band *a = job->a;
     const convpool_pool2d_desc *d = a->desc;
     pool2d_walk w = {
-        .tap_step = d->dilation_w * job->line_column,
+        .tap_step = CP_MIN(d->dilation_w, d->iw) * job->line_column,
         .src_row = job->line_row,
         .dst_row = job->columns * POOL2D_LANES,
         .dst_column = POOL2D_LANES,
@@ -324,9 +324,9 @@ static void pool2d_job_rows(const pool2d_job *job, int64_t n, float *rows, float
     };
     for (int64_t j = job->j; j < job->j + job->columns; j += w.columns) {
         const pool2d_axis x = pool2d_columns(d, j);
-        const int64_t first = x.origin + x.begin * x.dilation - job->x, out = (j - job->j) * POOL2D_LANES;
+        const int64_t first = pool2d_axis_first(&x, d->iw) - job->x, out = (j - job->j) * POOL2D_LANES;
         w.columns = j == job->j_whole && job->j_end > j ? job->j_end - j : 1;
-        w.src_column = d->stride_w * job->line_column;
+        w.src_column = CP_MIN(d->stride_w, d->iw) * job->line_column;
         w.taps = x.end - x.begin;
         w.src = job->line + first * job->line_column;
         w.src_at = job->column_at + first * POOL2D_LANES;
@@ -350,24 +350,24 @@ static void pool2d_job_columns(const pool2d_job *job, int64_t i, int64_t n, int6
     }
     for (int64_t k = i; k < i + n;) {
         const pool2d_axis rows = pool2d_rows(d, k);
-        const int64_t first = rows.origin + rows.begin * rows.dilation;
+        const int64_t first = pool2d_axis_first(&rows, d->ih), step = CP_MIN(d->stride_h, d->ih);
         pool2d_walk w = {
             .src = job->rows + (first - y) * pitch,
             .src_at = job->rows_at + (first - y) * pitch,
             .dst = job->out + (k - i) * pitch,
             .dst_at = job->out_at + (k - i) * pitch,
-            .src_row = d->stride_h * pitch,
-            .src_at_row = d->stride_h * pitch,
+            .src_row = step * pitch,
+            .src_at_row = step * pitch,
             .src_column = POOL2D_LANES,
             .dst_row = pitch,
             .dst_column = POOL2D_LANES,
-            .tap_step = rows.dilation * pitch,
+            .tap_step = CP_MIN(rows.dilation, d->ih) * pitch,
             .rows = k == whole && end > whole ? end - whole : 1,
             .columns = job->columns,
             .taps = rows.end - rows.begin,
             .at_first = (float)(first * d->iw),
-            .at_row = (float)(d->stride_h * d->iw),
-            .at_tap = (float)(rows.dilation * d->iw),
+            .at_row = (float)(step * d->iw),
+            .at_tap = (float)(CP_MIN(rows.dilation, d->ih) * d->iw),
         };
         k += w.rows;
         if (w.rows > 1 && pool2d_is_long(d, d->kh, d->stride_h)) {

@@ -82,6 +82,11 @@ static pool2d_axis pool2d_columns(const convpool_pool2d_desc *d, int64_t j) {
     return pool2d_axis_sliding(j, d->iw, d->kw, d->stride_w, d->dilation_w, d->pad_left, d->pad_right, d->count_include_pad == 1);
 }
 
+/* The first cell of an axis of n that a window reads; of one that reads none some number up to n. */
+static int64_t pool2d_axis_first(const pool2d_axis *axis, int64_t n) {
+    return CP_MIN(axis->origin + axis->begin * axis->dilation, n);
+}
+
 /* What an average divides by; 1 for a window without a cell, whose sum is 0. */
 static float pool2d_divisor(const convpool_pool2d_desc *d, const pool2d_axis *y, const pool2d_axis *x) {
     const int64_t cells = d->divisor_override > 0 ? d->divisor_override : y->cells * x->cells;
