@@ -438,9 +438,11 @@ static void winograd_multiply_many(const cp_winograd_multiply *a) {
                         pass.u = a->u + panel * pass.u_panel + (done * a->channels + c) * CP_PANEL;
                         pass.channels = CP_MIN(most, a->channels - c);
                         pass.first = done == first && c == 0;
-                        const bool last = done + 1 == points && c + most >= a->channels;
-                        pass.ahead = last ? a->next_u + panel * pass.u_panel : pass.u + pass.channels * CP_PANEL;
-                        pass.ahead_lines = last && a->next_u == NULL ? 0 : lines;
+                        const bool last = done + 1 == points && c + most >= a->channels, none = last && a->next_u == NULL;
+                        pass.ahead = none   ? pass.u
+                                     : last ? a->next_u + panel * pass.u_panel
+                                            : pass.u + pass.channels * CP_PANEL;
+                        pass.ahead_lines = none ? 0 : lines;
                         if (panel + CP_TILE_PANELS <= a->panels) {
                             winograd_products(&pass, a->tiles, CP_TILE_PANELS);
                         } else {
