@@ -139,18 +139,18 @@ typedef struct cp_winograd_input {
     int64_t sums;     /* a side */
     int64_t pitch;    /* floats from one pixel of x to the next, and from one tile of v: 16, or 4 if that is all channels */
     int64_t dilation; /* columns from one pixel of a tile to the next; so many tiles interleave */
-    const float *x;   /* [rows][columns][16], from conv2d_pack */
+    const float *x;   /* [rows][columns][pitch], from conv2d_pack */
     int64_t channels; /* 1..16 */
     int64_t rows, columns;
     int64_t tile_rows, tile_columns;
-    float *v; /* [side x side points][tile][16], neighbouring points `v_point` floats apart */
+    float *v; /* [side x side points][tile][pitch], neighbouring points `v_point` floats apart */
     int64_t v_point;
 } cp_winograd_input;
 
 /* winograd_multiply: for some panels of 16 output channels and every tile, m = sum over channels of v u: one sum for each point, or
- * for stride 2 two a side less. */
+ * for stride 2 for the points that share one. */
 typedef struct cp_winograd_multiply {
-    const float *v; /* [point][block of 16 channels][tile][16], neighbouring points `v_point` floats apart */
+    const float *v; /* [point][block of 16 channels][tile][pitch], neighbouring points `v_point` floats apart */
     int64_t v_point;
     const float *u; /* [panel][sum][its points][channel][16] */
     float *m;       /* [panel][sum][tile][16], neighbouring sums `m_point` floats apart */

@@ -48,8 +48,9 @@ static CP_INLINE v8 v8_set1(float x) { CP_LANES(x); }
 static CP_INLINE v8 v8_zero(void) { CP_LANES(0.0f); }
 static CP_INLINE v8 v8_load(const float *p) { CP_LANES(p[i]); }
 static CP_INLINE void v8_store(float *p, v8 a) { memcpy(p, a.f, sizeof a.f); }
-/* The first n (0..8) elements; nothing beyond them is touched, and a load has zeros there. */
+/* Four neighbours, and the four that are `step` floats behind. */
 static CP_INLINE v8 v8_load_fours(const float *p, int64_t step) { CP_LANES(p[i / 4 * step + i % 4]); }
+/* The first n (0..8) elements; nothing beyond them is touched, and a load has zeros there. */
 static CP_INLINE v8 v8_loadn(const float *p, int64_t n) { CP_LANES(i < n ? p[i] : 0.0f); }
 static CP_INLINE void v8_storen(float *p, v8 a, int64_t n) { memcpy(p, a.f, (size_t)n * sizeof(float)); }
 /* Some of the elements: those with begin <= i < end, or those of either mask. A masked load has zeros elsewhere and touches nothing
