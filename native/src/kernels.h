@@ -10,6 +10,7 @@ enum {
     CP_PANEL = 16,          /* output channels a register tile works on: two vectors */
     CP_PATCHES_PIXELS = 32, /* a multiple of the pixels of a tile of conv2d_patches */
     CP_PATCHES_SLACK = 16,  /* floats before and behind its arrays that vectors may touch */
+    CP_WINOGRAD_FEW = 4,    /* channels whose pixels and tiles Winograd of 7x7 lays side by side, if that is all */
     CP_POOL2D_LANES = 16,   /* channels that pool2d_lanes works on at once: two vectors */
     CP_POOL2D_TAPS = 256,   /* columns, and rows from the first to the last, that windows of pool2d_width may have */
     CP_BLOCK = 8            /* input channels of a block: the unit of the documented order of arithmetic */

@@ -123,15 +123,7 @@ static const transforms *transforms_of(const convpool_conv2d_desc *d, int64_t ti
 }
 
 bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh, int64_t ow, int64_t tile) {
-    enum {
-        CHANNELS_MOST = 1 << 14,
-        V_BYTES = 512 << 10,
-        TILES_LEAST = 28,
-        TILES_MOST = 32,
-        FEW_AREAS = 4,
-        FEW = 4,
-        TILES_OF_FEW = 112
-    };
+    enum { CHANNELS_MOST = 1 << 14, V_BYTES = 512 << 10, TILES_LEAST = 28, TILES_MOST = 32, FEW_AREAS = 4, TILES_OF_FEW = 112 };
     const transforms *t = transforms_of(d, tile);
     int64_t n;
     if (t == NULL) return false;
@@ -146,7 +138,7 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
         .taps = t->taps,
         .points = side * side,
         .sums = t->sums,
-        .pitch = t->taps == 7 && d->in_channels / d->groups <= FEW ? FEW : CP_PANEL,
+        .pitch = t->taps == 7 && d->in_channels / d->groups <= CP_WINOGRAD_FEW ? CP_WINOGRAD_FEW : CP_PANEL,
         .row_phases = row_phases,
         .dilation = d->dilation_w,
         .phase_rows = phase_rows,
@@ -164,7 +156,7 @@ bool cp_winograd_plan(cp_winograd *w, const convpool_conv2d_desc *d, int64_t oh,
     /* Transformed input in L2 is worth less than weights that each serve a few register tiles: with many channels it may exceed
      * L2, from beyond which it then streams. */
     const int64_t tile_bytes = w->points * w->group_in * (int64_t)sizeof(float);
-    int64_t tiles = w->pitch == FEW ? TILES_OF_FEW : CP_MIN(TILES_MOST, CP_MAX(TILES_LEAST, V_BYTES / tile_bytes));
+    int64_t tiles = w->pitch == CP_WINOGRAD_FEW ? TILES_OF_FEW : CP_MIN(TILES_MOST, CP_MAX(TILES_LEAST, V_BYTES / tile_bytes));
     for (block(w, d->groups, tiles); !size_workspace(w); block(w, d->groups, tiles)) {
         if (--tiles < w->dilation) return false;
     }

@@ -311,7 +311,7 @@ static void pool2d_job_load(pool2d_job *job, int64_t y, int64_t n) {
     }
 }
 
-/* Reduces n loaded rows of src along the row. Steps that leave the image, which may be of any size, lead to nothing that is read. */
+/* Reduces n loaded rows of src along the row. Strides and dilations beyond the image, of whatever size, reach nothing. */
 static void pool2d_job_rows(const pool2d_job *job, int64_t n, float *rows, float *rows_at) {
     const cp_pool2d_band *a = job->a;
     const convpool_pool2d_desc *d = a->desc;

@@ -16,10 +16,10 @@
  *             to v and one to the weights of each panel. */
 
 enum {
-    WINOGRAD_TAPS = 7,      /* most taps a side */
-    WINOGRAD_SIDE = 9,      /* most points a side */
-    WINOGRAD_ADDED = 4,     /* most products of a sum */
-    WINOGRAD_FEW = 4,       /* channels that lie side by side, tile after tile */
+    WINOGRAD_TAPS = 7,  /* most taps a side */
+    WINOGRAD_SIDE = 9,  /* most points a side */
+    WINOGRAD_ADDED = 4, /* most products of a sum */
+    WINOGRAD_FEW = CP_WINOGRAD_FEW,
     WINOGRAD_CHANNELS = 128 /* whose weights and transformed input stay in L1 while several register tiles use them */
 };
 
@@ -439,9 +439,7 @@ static void winograd_multiply_many(const cp_winograd_multiply *a) {
                         pass.channels = CP_MIN(most, a->channels - c);
                         pass.first = done == first && c == 0;
                         const bool last = done + 1 == points && c + most >= a->channels, none = last && a->next_u == NULL;
-                        pass.ahead = none   ? pass.u
-                                     : last ? a->next_u + panel * pass.u_panel
-                                            : pass.u + pass.channels * CP_PANEL;
+                        pass.ahead = none ? pass.u : last ? a->next_u + panel * pass.u_panel : pass.u + pass.channels * CP_PANEL;
                         pass.ahead_lines = none ? 0 : lines;
                         if (panel + CP_TILE_PANELS <= a->panels) {
                             winograd_products(&pass, a->tiles, CP_TILE_PANELS);
