@@ -510,10 +510,15 @@ static void test_transpose(rng *r) {
         for (int j = 0; j < 8; j++) m[i][j] = any_bits(r);
         rows[i] = v8_load(m[i]);
     }
+    v8 loaded[8];
+    v8_load_transposed(m[0], 8, loaded);
     v8_transpose(rows);
     for (int i = 0; i < 8; i++) {
-        const lanes row = stored(rows[i]);
-        for (int j = 0; j < 8; j++) expect("v8_transpose", m[j][i], row.f[j], (float)i, (float)j, 0);
+        const lanes row = stored(rows[i]), other = stored(loaded[i]);
+        for (int j = 0; j < 8; j++) {
+            expect("v8_transpose", m[j][i], row.f[j], (float)i, (float)j, 0);
+            expect("v8_load_transposed", m[j][i], other.f[j], (float)i, (float)j, 0);
+        }
     }
 }
 

@@ -190,6 +190,20 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
     r[6] = _mm256_permute2f128_ps(b2, b6, 0x31);
     r[7] = _mm256_permute2f128_ps(b3, b7, 0x31);
 }
+static CP_INLINE void v8_load_transposed(const float *p, int64_t pitch, v8 t[8]) {
+    CP_UNROLL
+    for (int k = 0; k < 8; k += 4) {
+        v8 r[4]; /* rows l and l + 4 side by side, so that no shuffle crosses the halves */
+        CP_UNROLL
+        for (int l = 0; l < 4; l++) r[l] = v8_load_fours(p + l * pitch + k, 4 * pitch);
+        const v8 a0 = _mm256_unpacklo_ps(r[0], r[1]), a1 = _mm256_unpackhi_ps(r[0], r[1]);
+        const v8 a2 = _mm256_unpacklo_ps(r[2], r[3]), a3 = _mm256_unpackhi_ps(r[2], r[3]);
+        t[k] = _mm256_shuffle_ps(a0, a2, 0x44);
+        t[k + 1] = _mm256_shuffle_ps(a0, a2, 0xEE);
+        t[k + 2] = _mm256_shuffle_ps(a1, a3, 0x44);
+        t[k + 3] = _mm256_shuffle_ps(a1, a3, 0xEE);
+    }
+}
 static CP_INLINE v8 v8_sums(const v8 p[8]) {
     v8 q[4], s[2];
     for (int k = 0; k < 4; k++) { /* Of the vectors k and k + 4; additions commute. */

@@ -213,6 +213,11 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
         r[i + 4] = v8_of(b[i], d[i]);
     }
 }
+static CP_INLINE void v8_load_transposed(const float *p, int64_t pitch, v8 t[8]) {
+    CP_UNROLL
+    for (int l = 0; l < 8; l++) t[l] = v8_load(p + l * pitch);
+    v8_transpose(t);
+}
 static CP_INLINE v8 v8_sums(const v8 p[8]) {
     float32x4_t s[4]; /* two sums of each of two vectors */
     for (int k = 0; k < 4; k++) {

@@ -185,6 +185,11 @@ static CP_INLINE void v8_transpose(v8 r[8]) {
         }
     }
 }
+/* Lane l of t[k] is p[l * pitch + k]. */
+static CP_INLINE void v8_load_transposed(const float *p, int64_t pitch, v8 t[8]) {
+    for (int l = 0; l < 8; l++) t[l] = v8_load(p + l * pitch);
+    v8_transpose(t);
+}
 /* Lane k is the sum of the lanes of p[k]: q[i] = p[k][i] + p[k][i + 4], then (q[0] + q[2]) + (q[1] + q[3]). */
 static CP_INLINE v8 v8_sums(const v8 p[8]) {
     CP_LANES(((p[i].f[0] + p[i].f[4]) + (p[i].f[2] + p[i].f[6])) + ((p[i].f[1] + p[i].f[5]) + (p[i].f[3] + p[i].f[7])));

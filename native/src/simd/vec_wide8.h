@@ -63,12 +63,7 @@ static CP_INLINE void vw_storen_u8(uint8_t *p, vw a, int64_t n) { v8_storen_u8(p
 static CP_INLINE vw vw_abs(vw a) { return v8_abs(a); }
 static CP_INLINE vw vw_sqrt(vw a) { return v8_sqrt(a); }
 static CP_INLINE vw vw_max3_first(vw a, vw b, vw c) { return v8_max3_first(a, b, c); }
-/* Lane l of t[k] is p[l * pitch + k]. */
-static CP_INLINE void vw_load_transposed(const float *p, int64_t pitch, vw t[8]) {
-    CP_UNROLL
-    for (int l = 0; l < 8; l++) t[l] = v8_load(p + l * pitch);
-    v8_transpose(t);
-}
+static CP_INLINE void vw_load_transposed(const float *p, int64_t pitch, vw t[8]) { v8_load_transposed(p, pitch, t); }
 static CP_INLINE vw vw_fma(vw a, vw b, vw c) { return v8_fma(a, b, c); }
 
 #endif

@@ -27,22 +27,32 @@ static void conv2d_pack_cells(const cp_conv2d_pack *a, const int64_t *channel, i
     }
 }
 
-/* Columns [j, end) of a row of up to 8 planes, as many of them as 8 at a time allow; returns where it stopped. */
-static CP_INLINE int64_t conv2d_pack_planes(const float *const *src, const int64_t width, int64_t pitch, int64_t j, int64_t end,
-                                            int64_t columns, float *dst) {
-    for (; j < end; j += 8) {
-        const int64_t n = CP_MIN(8, end - j);
-        v8 t[8];
-        if (width < 8 && (n < 8 || (j + 7) * pitch + 8 > columns * pitch)) break;
+/* n columns of up to 8 planes. */
+static CP_INLINE void conv2d_pack_block(const float *src, int64_t plane, const int64_t width, const int64_t n, const int64_t pitch,
+                                        float *dst) {
+    v8 t[8];
+    if (width == 8 && n == 8) {
+        v8_load_transposed(src, plane, t);
+    } else {
         CP_UNROLL
-        for (int k = 0; k < 8; k++) t[k] = k >= width ? v8_zero() : n == 8 ? v8_load(src[k] + j) : v8_loadn(src[k] + j, n);
+        for (int k = 0; k < 8; k++) t[k] = k < width ? v8_loadn(src + k * plane, n) : v8_zero();
         v8_transpose(t);
-        CP_UNROLL
-        for (int k = 0; k < 8; k++) {
-            if (k < n) v8_store(dst + (j + k) * pitch, t[k]);
-        }
     }
-    return CP_MIN(j, end);
+    CP_UNROLL
+    for (int k = 0; k < 8; k++) {
+        if (k < n) v8_store(dst + k * pitch, t[k]);
+    }
+}
+
+/* Columns [j, end) of a row of up to 8 planes, as many of them as 8 at a time allow; returns where it stopped. */
+static CP_INLINE int64_t conv2d_pack_planes(const float *src, int64_t plane, const int64_t width, const int64_t pitch, int64_t j,
+                                            int64_t end, int64_t columns, float *dst) {
+    /* A vector of fewer channels must not reach beyond the row. */
+    const int64_t whole = width < 8 ? CP_MIN(end, columns + 1 - cp_ceil_div(8, pitch)) : end;
+    for (; j + 8 <= whole; j += 8) conv2d_pack_block(src + j, plane, width, 8, pitch, dst + j * pitch);
+    if (width < 8 || j == end) return j;
+    conv2d_pack_block(src + j, plane, width, end - j, pitch, dst + j * pitch);
+    return end;
 }
 
 static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
@@ -72,10 +82,15 @@ static void CP_NAME(conv2d_pack)(const cp_conv2d_pack *given) {
             const int64_t end = y < 0 ? j : CP_MAX(j, CP_MIN(columns, a->iw - a->column));
             conv2d_pack_cells(a, channel, width, pitch, y, 0, j, dst);
             if (in_vectors && j < end) {
-                const float *src[CP_BLOCK] = {NULL};
-                for (int64_t k = 0; k < width; k++) src[k] = conv2d_pack_source(a, channel[k], y, a->column);
-                j = width == CP_BLOCK ? conv2d_pack_planes(src, CP_BLOCK, pitch, j, end, columns, dst)
-                                      : conv2d_pack_planes(src, width, pitch, j, end, columns, dst);
+                const float *src = conv2d_pack_source(a, channel[0], y, a->column);
+                const int64_t plane = a->strides.channel;
+                if (width == CP_BLOCK && pitch == CP_BLOCK) {
+                    j = conv2d_pack_planes(src, plane, CP_BLOCK, CP_BLOCK, j, end, columns, dst);
+                } else if (width == CP_BLOCK) {
+                    j = conv2d_pack_planes(src, plane, CP_BLOCK, pitch, j, end, columns, dst);
+                } else {
+                    j = conv2d_pack_planes(src, plane, width, pitch, j, end, columns, dst);
+                }
             } else if (side_by_side) {
                 for (; j < end; j++) v8_store(dst + j * pitch, v8_load(conv2d_pack_source(a, channel[0], y, a->column + j)));
             }
