@@ -120,7 +120,7 @@ static void choose_clipping(cp_direct *p) {
         const bool clip_rows = clip & 1, clip_columns = clip & 2;
         if ((clip_rows && !rows) || (clip_columns && !columns)) continue;
         const double share = tiles_time(p, clip_rows, clip_columns) / whole;
-        if (share > p->clipped - 0.01) continue;
+        if (share > p->clipped - 0.003) continue; /* too little to have more spans for */
         p->clipped = share;
         p->clip_rows = clip_rows;
         p->clip_columns = clip_columns;
