@@ -23,8 +23,11 @@ internal sealed unsafe class Executor
     /// <summary>Helpers look out for so many nanoseconds after a run.</summary>
     private const double LookOut = 50_000;
 
-    /// <summary>Longest part that is claimed at once, in nanoseconds: a cancellation has to wait for it.</summary>
-    private const double LongestPart = 2_000_000;
+    /// <summary>Longest part that is claimed at once, in nanoseconds: a worker that is held up keeps the others waiting.</summary>
+    private const double LongestPart = 16_000_000;
+
+    /// <summary>The same where a cancellation has to wait for it.</summary>
+    private const double LongestCancellablePart = 2_000_000;
 
     /// <summary>So many nanoseconds the caller looks out for the end of helpers before it sleeps, which costs as much.</summary>
     private const double SpinBeforeBlocking = 50_000;
@@ -255,7 +258,8 @@ internal sealed unsafe class Executor
         _run = run;
         _cancellationToken = cancellationToken;
         _tasks = tasks;
-        _longestPart = (long)Math.Max(1, tasks * (LongestPart / nanoseconds));
+        double longest = cancellationToken.CanBeCanceled ? LongestCancellablePart : LongestPart;
+        _longestPart = (long)Math.Max(1, tasks * (longest / nanoseconds));
         _workers = workers;
         _toCome = workers;
         _nanoseconds = nanoseconds;
@@ -301,11 +305,12 @@ internal sealed unsafe class Executor
 
     /// <summary>
     /// The next tasks of a worker. Tasks that follow each other share work, so each begins with an equal part of the whole, less
-    /// what it comes late; what the late ones leave is claimed in shares of all that is left, large ones first and single tasks
-    /// in the end, when workers have to finish together.
+    /// what it comes late and, of many tasks, a sixteenth that evens out what may hold a worker up. The rest is claimed in shares
+    /// of all that is left, large ones first and single tasks in the end, when workers have to finish together.
     /// </summary>
     private bool TryClaim(bool isFirst, out long begin, out long end)
     {
+        const long EvensOut = 16;
         int sharers = _workers;
         double late = 0;
         if (isFirst)
@@ -316,7 +321,14 @@ internal sealed unsafe class Executor
         do
         {
             begin = Volatile.Read(ref _next);
-            end = begin + Math.Clamp((long)((_tasks - begin) * Math.Clamp(1 - late, 0, 1) / sharers), 1, _longestPart);
+            double share = (_tasks - begin) * Math.Clamp(1 - late, 0, 1) / sharers;
+            long part = (long)share;
+            if (isFirst)
+            {
+                part = (long)Math.Round(share);
+                part -= part / EvensOut;
+            }
+            end = begin + Math.Clamp(part, 1, _longestPart);
             if (begin >= _tasks)
             {
                 return false;
